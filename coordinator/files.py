@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import FileError, UsageError
 from coordinator.system import IS_WINDOWS, is_too_long, remove, remove_tree, replace
 
@@ -20,8 +21,6 @@ _LONG = "The path is too long for this system: put the project in a folder neare
     " Or let Windows take long paths: LongPathsEnabled, see docs/machines.md." if IS_WINDOWS else ""
 )
 _HINTS = {
-    errno.ENOSPC: "The disk is full. Free some space, then repeat the command.",
-    errno.EDQUOT: "Your share of this disk is used up. Free some space, then repeat the command.",
     errno.EROFS: "coord has to write here: work in a copy of the project on a disk that is writable.",
     errno.EACCES: "Look at the permissions of the file and of its folder.",
     errno.EPERM: "Look at the permissions of the file and of its folder.",
@@ -63,8 +62,11 @@ def explained(error: OSError | UnicodeEncodeError) -> FileError:
         return FileError(f"{error.object!a} cannot be written as {error.encoding}: {error.reason}")
     files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     what = error.strerror or str(error) or type(error).__name__
-    hint = _LONG if is_too_long(error) else _HINTS.get(error.errno or 0)
-    return FileError(f"{files}: {what}" if files else what, hint=hint)
+    place = Path(error.filename) if isinstance(error.filename, str) else Path()
+    return FileError(
+        f"{files}: {what}" if files else what,
+        hint=_LONG if is_too_long(error) else full_hint(error, place) or _HINTS.get(error.errno or 0),
+    )
 
 
 @contextlib.contextmanager
@@ -180,7 +182,8 @@ def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
-        raise UsageError(f"{directory} cannot be written: {error.strerror or error}") from error
+        what = f"{directory} cannot be written: {error.strerror or error}"
+        raise UsageError(what, hint=full_hint(error, directory)) from error
 
 
 _UNFINISHED, _NAMES = ".coord-unfinished", "names.json"

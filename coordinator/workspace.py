@@ -1,4 +1,4 @@
-"""The value that every verb takes first: project, ledger, target, clock, and a function for messages."""
+"""The value that every verb takes first: project, ledger, target, clock, and functions for messages and progress."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.ledger import Ledger
+from coordinator.progress import Progress, show_nothing
 from coordinator.project import Project, target_name
 from coordinator.target import Target, open_target
 
@@ -26,6 +27,8 @@ class Workspace:
     clock: Clock = SYSTEM_CLOCK
     say: Callable[[str], None] = _say_nothing
     """Receives each message about progress: one line of text for the user."""
+    progress: Progress = show_nothing
+    """Shows how far a long job is: `with workspace.progress(Count(...))`."""
 
     @property
     def target(self) -> Target:

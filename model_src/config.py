@@ -2,7 +2,8 @@
 
 Standard library only, so that coord can check an experiment without torch. Every field has a default. The defaults
 together are the best run on the real data that is known: learning rate 0.001, divided by ten every four epochs, 10
-epochs, ResNet-50, images of 1024 pixels.
+epochs, ResNet-50, images of 1024 pixels. Only its initial weights are none of them, because they need a file:
+experiments/base.yaml adds COCO_V1.
 """
 
 import json
@@ -11,81 +12,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from .ranges import Checked, above, absolute_path, at_least, check, multiple_of, naming, of_length
+from .data_config import DataConfig as DataConfig, FoldsConfig as FoldsConfig
+from .ranges import Checked, Count, Seed, Share, Threshold, above, at_least, check, naming, of_length
 from .typed import build
-
-Count = Annotated[int, at_least(1)]
-Share = Annotated[float, at_least(0, at_most=1)]
-Threshold = Annotated[float, above(0, at_most=1)]
-Seed = Annotated[int, at_least(0, at_most=2**31 - 1)]
-
-
-@dataclass(frozen=True)
-class DataConfig(Checked):
-    """Which images and labels, and how they are read."""
-
-    source: Annotated[str, naming("a data set or a competition")] = "seesee/siim-train-test"
-    """A Kaggle data set ("owner/slug") or a competition ("slug") that is attached to the kernel."""
-    labels: Annotated[str, naming("a file")] = "train-rle.csv"
-    """Name of the label file in the source; subfolders are searched, too."""
-    train_folder: Annotated[str, naming("a folder")] = "dicom-images-train"
-    """Name of the folder of labelled DICOM files in the source."""
-    test_folder: Annotated[str, naming("a folder")] = "dicom-images-test"
-    """Name of the folder of DICOM files to predict; without such a folder the submission has no rows."""
-    image_size: Annotated[int, at_least(64), multiple_of(32)] = 1024
-    """Edge of the square image that the model sees, in pixels."""
-    num_workers: Annotated[int, at_least(0)] = 2
-    """Processes that prepare batches, and threads that decode images; 0 = the main process does both."""
-    unreadable: Literal["stop", "skip"] = "stop"
-    """Whether a file that cannot be read stops the run, or is left out and counted; in the test set it gets no mask."""
-    limit: Count | None = None
-    """Use the first n images, sorted by ImageId, of train and of test only; None = all. For quick experiments."""
-    extra_labels: Annotated[str, naming("a file")] | None = None
-    """Name of a label file of extra images, which every fold trains on and none validates; None = no extra images."""
-    extra_source: Annotated[str, naming("a data set or a competition")] | None = None
-    """The data set or competition with the extra labels and images; None = `source`."""
-    extra_folder: Annotated[str, naming("a folder")] | None = None
-    """Name of the folder of the extra images in their source; None = the whole source is searched."""
-    cache_dir: Annotated[str, absolute_path()] | None = None
-    """Absolute path of the cache of decoded images; None = a folder in the system's temporary folder."""
-    cache_gib: Annotated[float, at_least(0)] = 20.0
-    """Largest size of the cache in GiB; the least recently used images are removed. One of 1024 pixels takes 1 MiB."""
-
-    def __post_init__(self) -> None:
-        check(
-            self,
-            (
-                self.extra_labels is None and bool(self.extra_source or self.extra_folder),
-                "extra_labels must name a file when extra_source or extra_folder is given, is null",
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class FoldsConfig(Checked):
-    """Cross-validation, grouped by image and patient, stratified by presence and area."""
-
-    n: Annotated[int, at_least(2)] = 5
-    """Number of folds."""
-    area_bins: Count = 10
-    """Number of strata: images with a mask are divided by its area into so many groups of equal size."""
-    run: tuple[int, ...] = ()
-    """Folds to train, counted from 0; empty = all."""
-    seed: Seed | None = None
-    """Seed of the folds and the holdout; None = the run's seed. If set, runs with different seeds have equal folds."""
-    holdout: Annotated[float, at_least(0, below=1)] = 0.0
-    """Share of the labelled images that no fold trains on or validates, stratified like the folds. 0 = none.
-
-    The mean of the models of all folds can be measured on these images only.
-    """
-
-    def __post_init__(self) -> None:
-        unknown = [fold for fold in self.run if not 0 <= fold < self.n]
-        check(
-            self,
-            (bool(unknown), f"run must hold folds from 0 to {self.n - 1}, holds {unknown}"),
-            (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
-        )
 
 
 @dataclass(frozen=True)
@@ -125,6 +54,11 @@ class ModelConfig(Checked):
     """Initial weights: the path of a state dict, a file name in any attached input, or a published name (COCO_V1).
 
     None or "none" = random. `PUBLISHED` lists the published names of each backbone.
+    """
+    weights_source: Annotated[str, naming("a data set, a model or a kernel's output")] | None = None
+    """The source with their file, which is attached to the kernel; None = all attached inputs are searched.
+
+    A data set ("owner/slug"), a model ("owner/model/framework/variation/version") or a kernel ("owner/slug").
     """
     trainable_layers: Annotated[int, at_least(0, at_most=5)] = 3
     """Number of backbone stages that are trained, counted from the top. Without initial weights all are trained."""
@@ -247,6 +181,11 @@ class TrainConfig(Checked):
     """Steps between two lines in the log."""
     amp: Literal["off", "auto"] = "off"
     """Mixed precision. auto: bfloat16 or, on older GPUs, float16 with scaled gradients; float32 on a CPU."""
+    deterministic: bool = False
+    """On a GPU, compute with torch's deterministic algorithms, which are slower; on a CPU it changes nothing.
+
+    An operation without such an algorithm gives a warning, not an error.
+    """
     checkpoint_every: Annotated[int, at_least(0)] = 500
     """Steps between two saved states, from which a run continues after a crash; 0 = only when the run is stopped."""
     keep_state_gib: Annotated[float, at_least(0)] = 8.0

@@ -21,9 +21,12 @@ FREE: tuple[str, ...] = (
     "train.resume_from",
     "train.processes",
     "train.log_every",
+    "train.deterministic",
     "data.num_workers",
+    "model.weights_source",
     "data.cache",
     "folds.run",
+    "folds.placeholder_share",  # the digest of the images says whether the folds are the same
     "predict.choose",
     "predict.weights",
     "predict.folds",

@@ -23,7 +23,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .analysis.ablation import ablation_row, compare, configured, holdout_figures, variants
+from .analysis.ablation import (
+    ablation_row,
+    choose_held,
+    compare,
+    configured,
+    holdout_figures,
+    rule_for_test,
+    variants,
+)
 from .analysis.oracle_summary import PICTURES, read_pictures, summarize, write_oracle
 from .config import Config, from_dict
 from .data.rle import NO_MASK, decode, encode
@@ -41,7 +49,7 @@ from .output import (
 )
 from .prediction.counts import COUNTS, read_counts
 from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_same_images, mean_map, read_maps, top_score
-from .prediction.thresholds import Counts, Rule, RuleChoice, choose, grid, summary as choice_summary
+from .prediction.thresholds import Counts, Rule, RuleChoice, choose, count, grid, summary as choice_summary
 from .score import Scored, choose_presence, dice
 
 
@@ -70,8 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     summary["profile"] = merge_profiles(profiles) if all(profiles) else None
     summary["repeats"] = merge_repeats(merged, folders, [part.get("repeats") for part in parts])
     summary["oracle"] = merge_oracle(merged, folders, scored)
-    merge_holdout(summary, folders, config, choice)
-    merge_submission(merged, folders, config, scored, choice)
+    held = merge_holdout(summary, folders, config, choice)
+    merge_submission(merged, folders, summary, scored, choice, held)
     copy_worst(merged, folders, worst(scored, config.evaluate.worst))
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
@@ -116,9 +124,18 @@ def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]
 
 
 def merge_submission(
-    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: RuleChoice
+    merged: Path,
+    folders: Sequence[Path],
+    summary: dict[str, Any],
+    scored: Sequence[Scored],
+    choice: RuleChoice,
+    held: Rule | None,
 ) -> None:
-    """Write submission.csv by the models of all folds under the rule chosen on all folds, as `train.predict_test`."""
+    """Write submission.csv by the models of all folds under the rule chosen on all folds, as `train.predict_test`.
+
+    `held` is the rule that `merge_holdout` chose. Adds the rule for the test images to the summary.
+    """
+    config = from_dict(summary["config"])
     files = [folder / TEST_MAPS for folder in folders]
     if lacking := [file for file in files if not file.is_file()]:
         print(f"no submission.csv: {lacking[0].parent.parent.name} has no {TEST_MAPS} here")
@@ -126,9 +143,12 @@ def merge_submission(
     parts = [read_maps(file) for file in files]
     check_same_images(parts)
     presence = choose_presence(scored)[0] if config.predict.choose_presence else 0.0
-    rule = choice.rule if config.predict.choose else Rule.of(config.predict)
     if config.predict.folds == "best":
         parts = [parts[best_place([part.value for part in parts], config.train.monitor_mode)]]
+    chosen = rule_for_test(config, len(parts), choice.rule, held)
+    summary["choice"] = choice_summary(choice, rule := chosen.rule, chosen.chosen_on)
+    if chosen.warning:
+        print(chosen.warning)
     masks = [
         (
             each.image_id,
@@ -140,14 +160,17 @@ def merge_submission(
     write_submission(merged / "submission.csv", masks, shapes, parts[0].skipped)
 
 
-def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: RuleChoice) -> None:
-    """Add the metrics of the holdout to the summary, as `analysis.holdout` measures them."""
+def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: RuleChoice) -> Rule | None:
+    """Add the metrics of the holdout to the summary, as `analysis.holdout` measures them.
+
+    Returns the best rule on the holdout for all folds together; None without the predictions of all folds.
+    """
     files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
     files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))
     if len(files) < config.folds.n:
         if files:
             print(f"no metrics of the holdout: only {len(files)} of {config.folds.n} folds have its predictions here")
-        return
+        return None
     parts = [read_maps(file) for file in files]
     check_same_images(parts)
     best = best_place([part.value for part in parts], config.train.monitor_mode)
@@ -155,6 +178,13 @@ def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Conf
     row, rows = holdout_figures(config, values, best)
     summary["metrics"] = [*summary["metrics"], row]
     summary["ablation"] = [*summary["ablation"], *rows]
+    scores, thresholds, rules = grid(config.evaluate, Rule.of(config.predict))
+    held = []
+    for place, each in enumerate(parts[0].seen):
+        truth = decode(each.truth, *each.shape)
+        maps = [mean_map(parts, place, score) for score in scores]
+        held.append((truth.size, int(truth.sum()), *count(maps, truth, thresholds)))
+    return choose_held(held, scores, thresholds, rules)
 
 
 def _holdout_dice(parts: Sequence[FoldMaps], rules: Sequence[Rule]) -> Iterator[list[list[float]]]:

@@ -57,6 +57,12 @@ def of_length(number: int) -> Constraint:
     return Constraint("hold", f"{number} values", lambda values: len(values) == number)
 
 
+Count = Annotated[int, at_least(1)]
+Share = Annotated[float, at_least(0, at_most=1)]
+Threshold = Annotated[float, above(0, at_most=1)]
+Seed = Annotated[int, at_least(0, at_most=2**31 - 1)]
+
+
 class Checked:
     """Base of a dataclass whose instances are checked; one with conditions between fields calls `check` with them."""
 

@@ -4,10 +4,10 @@
 
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json during the run, folds.csv, fold<k>.pth, oof.csv,
-submission.csv, thresholds.csv, oracle.csv, worst.png and worst/. The same seed on the same machine gives the same
-numbers; those of a fold do not depend on which other folds run. Repeats measure the influence of the seed and leave
-fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards there is one process per card; `torchrun -m
-model_src.train` does the same by hand.
+submission.csv, thresholds.csv, oracle.csv, worst.png and worst/. The same seed on the same CPU gives the same numbers
+(on a GPU nearly the same, see `train.deterministic`); those of a fold do not depend on which other folds run. Repeats
+measure the influence of the seed and leave fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards there
+is one process per card; `torchrun -m model_src.train` does the same by hand.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ import numpy as np
 import torch
 import torchvision
 
+from .analysis.ablation import rule_for_test
 from .analysis.explain import choose_rule, explain, passes
 from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
 from .data.dataset import ChestXrays
-from .data.folds import FOLDS_HEADER, fold_rows, holdout_positions, make_folds, train_and_validation
+from .data.folds import (
+    FOLDS_HEADER,
+    fold_rows,
+    holdout_positions,
+    make_folds,
+    train_and_validation,
+    without_placeholders,
+)
 from .data.inputs import kaggle_root
 from .data.load import load_data
 from .data.rle import NO_MASK, encode
@@ -41,7 +49,7 @@ from .network import build_model, find_weights
 from .output import Report, described, replace_error, spread, summarize, write_oof, write_submission
 from .prediction.fold_maps import TEST_MAPS, FoldMaps, ImageMaps, write_maps
 from .prediction.predict import VIEWS, predict
-from .prediction.thresholds import Rule, grid
+from .prediction.thresholds import Rule, summary as choice_summary
 from .score import Scored, choose_presence, mean_dice
 from .training import (
     SINGLE_PROCESS,
@@ -52,6 +60,8 @@ from .training import (
     World,
     carry_over,
     check_earlier,
+    check_folds,
+    compute_deterministically,
     drop_progress,
     find_earlier,
     is_launched,
@@ -131,6 +141,7 @@ def run_experiment(run: Run) -> None:
     config, data, report, output = run.config, run.data, run.report, run.output
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
+    check_folds(config, data, fold_of)
     folds = config.folds.run or range(config.folds.n)
     out_of_fold = cross_validate(run, fold_of)
     report.message(run.timer.profile()["text"])
@@ -148,14 +159,18 @@ def run_experiment(run: Run) -> None:
     write_oof(output / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
+    held_rule = None
     if held:
         with report.stage("holdout"):
-            measure_holdout(run, held, folds, choice.rule)
+            held_rule = measure_holdout(run, held, folds, choice.rule)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
-        rule = choice.rule if config.predict.choose else Rule.of(config.predict)
-        masks = predict_test(run, folds, rule, presence)
+        chosen = rule_for_test(config, len(run.predicting(folds)), choice.rule, held_rule)
+        report.update(choice=choice_summary(choice, chosen.rule, chosen.chosen_on))
+        if chosen.warning:
+            report.message(chosen.warning)
+        masks = predict_test(run, folds, chosen.rule, presence)
         shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
         write_submission(output / "submission.csv", masks, shapes, data.test.skipped)
 
@@ -203,6 +218,7 @@ def prepare(
     device: torch.device = CPU,
 ) -> Run:
     """Find and read everything that a run needs."""
+    compute_deterministically(config.train)
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))
     # From here on the number of parts is fixed, because a continued run has to divide its batches in the same way.
@@ -224,6 +240,7 @@ def prepare(
         check_earlier(earlier, config)
     with report.stage("data"):
         data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
+        data = without_placeholders(data, config, report.message)
     report.update(counts=data.counts)
     return Run(
         config=config,
@@ -255,22 +272,18 @@ def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) ->
     test, config, chosen = run.data.test, run.config, run.predicting(folds)
     models = [run.kept_model(fold) for fold in chosen]
     batches = run.batches(ChestXrays(test, {}, range(len(test.ids))))
-    plain = Rule.of(config.predict)
-    scores = grid(config.evaluate, plain)[0] if config.predict.choose else (plain.score,)
     masks: dict[int, str] = {}
     seen: dict[int, ImageMaps] = {}
-    for each in predict(models, batches, tta=config.predict.tta, device=run.device):
-        image_id, shape, top_score = test.ids[each.index], test.shapes[each.index], each.top_score
-        masks[each.index] = encode(each.mask(shape, rule)) if top_score >= presence else NO_MASK
+    for each in predict(models, batches, tta=config.predict.tta, device=run.device, autocast=run.autocast):
+        image_id, shape = test.ids[each.index], test.shapes[each.index]
+        masks[each.index] = encode(each.mask(shape, rule)) if each.top_score >= presence else NO_MASK
         if config.folds.run:
-            seen[each.index] = ImageMaps(image_id, shape, top_score, tuple(each.crops(scores)))
+            seen[each.index] = ImageMaps(image_id, shape, each.views)
     if config.folds.run:
         # The mean of all folds is computed when the runs of single folds are merged.
         value, ordered = run.value(run.best_fold(chosen)), sorted(run.world.gather(seen.items()))
         pictures = tuple(picture for _, picture in ordered)
-        write_maps(
-            run.output / TEST_MAPS, FoldMaps(scores, test.size, len(models), value, tuple(test.skipped), pictures)
-        )
+        write_maps(run.output / TEST_MAPS, FoldMaps(test.size, value, tuple(test.skipped), pictures))
     return [(test.ids[index], code) for index, code in sorted(run.world.gather(masks.items()))]
 
 

@@ -89,7 +89,7 @@ def test_the_coordinator_needs_its_base_list_only() -> None:
     found = list(imports("coordinator"))
     assert {each.package for each in found} >= {"kagglesdk", "requests", "typer", "mlflow"}
     assert undeclared([each for each in found if not each.is_lazy], BASE) == []
-    extras = ("submit", "hydra", "local", "notebook", "train", "mlflow", "tensorboard", "wandb")
+    extras = ("submit", "ui", "hydra", "local", "notebook", "train", "mlflow", "tensorboard", "wandb")
     assert undeclared([each for each in found if each.is_lazy], BASE, *extras) == []
 
 

@@ -11,7 +11,7 @@ import ast
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.exclusions import LeftOut, Module
@@ -42,8 +42,11 @@ from coordinator.bundle.sizes import Sizes
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
 from coordinator.names import is_confined
+from coordinator.progress import Count
 from coordinator.project import shipped
 
+STAGES = 6
+"""A file is read, checked for its syntax, for what it imports, for secrets and for what it opens, and written."""
 LOG_MODULE = "coord_log"
 """The module with which any program may report to coord; it comes with coord, so a bundle brings it."""
 
@@ -69,6 +72,8 @@ class Selection:
     """(text, what says it): arguments and config values that may be the paths of files."""
     in_checkout: bool = False
     """Whether the program runs where its files lie: relative names in the entry's package are those of the root."""
+    count: Count = field(default_factory=lambda: Count("bundling"), compare=False)
+    """Counts the files in each of the `STAGES` of a bundle, for whoever shows how far it is."""
 
 
 class Collection:
@@ -112,6 +117,7 @@ class Collection:
         self._reached_folders: set[Path] = set()
         self._output = selection.output
         self._say = say
+        self.count = selection.count
         self._todo: deque[Module] = deque()
         self._open = {LOG_MODULE, *(name for folder in folders for name in names_in(folder))}
         """Top-level names that could be imported and are not in the bundle yet."""
@@ -188,10 +194,14 @@ class Collection:
     def follow_imports(self) -> None:
         """Adds what the modules import, what those import, and so on. A module with a syntax error is `broken`."""
         while self._todo:
+            self.count.expect(STAGES * len(self.modules))
             self._follow(self._todo.popleft())
+            self.count.advance()
             if not self._todo:
                 self.follow_computed_names()
-        self.broken.update(syntax_errors([(path, module.source.data) for path, module in self.unparsed.items()]))
+        self.count.advance(len(self.modules) - len(self.unparsed))
+        sources = [(path, module.source.data) for path, module in self.unparsed.items()]
+        self.broken.update(syntax_errors(sources, self.count))
 
     def _follow(self, module: Module) -> None:
         path, data = module.source.path, module.source.data

@@ -19,6 +19,7 @@ from coordinator.bundle.script import AUTOMATIC, Beside, Content, Form, Script, 
 from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.bundle.sources import PLAIN, Collected, Selection
 from coordinator.bundle.told import missing_files, missing_inputs
+from coordinator.disk import hint as full_hint
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.files import write_atomically
 from coordinator.project import default_template
@@ -103,6 +104,7 @@ def bundle(
         files = fitted.files
     for warning in warnings:
         say(f"warning: {warning}")
+    selection.count.advance(len(found.modules))
     content = Content(
         program.entry,
         files,
@@ -151,7 +153,7 @@ def write(path: Path, text: str, beside: Beside | None = None) -> None:
                 write_atomically(folder / name, data)
         write_atomically(path, text)
     except OSError as error:
-        raise BundleError(f"{path} cannot be written: {error.strerror}") from error
+        raise BundleError(f"{path} cannot be written: {error.strerror}", hint=full_hint(error, path)) from error
 
 
 def _check_is_python(script: Path, path: Path) -> None:

@@ -19,6 +19,7 @@ from coordinator.bundle.ignore import work_tree
 from coordinator.bundle.line_ends import as_committed
 from coordinator.bundle.roots import Misplaced, elsewhere
 from coordinator.errors import BundleError
+from coordinator.progress import Count
 from coordinator.project import is_script as is_script_in
 
 PLAIN = Selection()
@@ -82,14 +83,14 @@ def gather(
     with failures_told(root):
 
         def strictly() -> Collection:
-            only = replace(selection, include=(), named=(), reached_only=True)
+            only = replace(selection, include=(), named=(), reached_only=True, count=Count(""))
             with failures_told(root):
                 return _collected(Collection, root, script or entry, only, lambda _: None)
 
         collection = _collected(NamedCollection, root, script or entry, selection, say)
         if collection.broken:
             # A file that no import leads to may be a template, a test's data or old: it goes in, but is no source.
-            only = replace(selection, include=(), reached_only=True)
+            only = replace(selection, include=(), reached_only=True, count=Count(""))
             for error in _collected(NamedCollection, root, script or entry, only, lambda _: None).broken.values():
                 raise error
             for path, error in collection.broken.items():
@@ -100,13 +101,15 @@ def gather(
         if script is None and entry in collection.files:
             raise BundleError(f"{entry} is a file and the entry module: rename the file")
         files = as_committed(root, work_tree(root), [collection.files[path] for path in sorted(collection.files)])
-        collection.guard.check(files)
+        misplaced = elsewhere(root, collection)
+        selection.count.advance(len(collection.modules))
+        collection.guard.check(selection.count.each(files))
         return Collected(
             root,
             files,
             modules,
             (*collection.folders, *collection.added),
-            elsewhere(root, collection),
+            misplaced,
             tuple(collection.attached),
             tuple(collection.configs_outside),
             strictly,

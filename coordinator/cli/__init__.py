@@ -35,6 +35,7 @@ from coordinator.cli import (
     runs,
     submit,
     sweep,
+    ui,
     wheels,
 )
 from coordinator.cli.commands import App
@@ -63,6 +64,7 @@ for group in (
     rehearse,
     submit,
     report,
+    ui,
     wheels,
     live_check,
     explaining,

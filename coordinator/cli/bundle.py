@@ -10,8 +10,10 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, command
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
+from coordinator.progress import Count
 
 app = App()
 
@@ -96,14 +98,15 @@ def bundle(
     found = verb.module_of(module, root, path_) if module else verb.script_at(path or Path(), root)
     program = replace(found, arguments=tuple(given), path=tuple(path_), in_checkout=cwd == "checkout")
     file = None if output == "-" else Path(output)
-    script, files = verb.bundle(
-        program,
-        Selection(include, exclude, reached_only=reached, output=file),
-        form=None if form == "auto" else form,
-        vendor=vendor,
-        kaggle=kaggle,
-        say=say,
-    )
+    with DISPLAY(count := Count("bundling")):
+        script, files = verb.bundle(
+            program,
+            Selection(include, exclude, reached_only=reached, output=file, count=count),
+            form=None if form == "auto" else form,
+            vendor=vendor,
+            kaggle=kaggle,
+            say=say,
+        )
     size = len(script.text.encode("utf-8"))
     if file:
         verb.write(file, script.text, script.beside)

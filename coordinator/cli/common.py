@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 from coordinator.cli.naming import takes_bare_name
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.stdio import STDOUT, give_up
 from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
@@ -123,7 +124,7 @@ def workspace() -> Iterator[Workspace]:
 
     project = this_project()
     with Ledger(project.ledger) as ledger:
-        yield Workspace(project, ledger, say=say)
+        yield Workspace(project, ledger, say=say, progress=DISPLAY)
 
 
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:

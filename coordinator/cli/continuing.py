@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from coordinator.cli.addresses import PushedRuns, with_addresses
 from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
@@ -60,12 +61,12 @@ def continue_(
                 there, earlier, sets, force=force, wait_for_slot=wait_for_slot, wait_for_needs=wait_for_needs
             )
             if not as_json:
-                show_text(run.url)
+                PushedRuns(here.project).show(run)
             say(f"pushed {run.label}")
             if wait:
                 run = wait_for(there, run)
     if as_json:
-        answer(run.to_json())
+        answer(with_addresses(here.project, [run.to_json()])[0])
     if wait:
         check_success(run)
 

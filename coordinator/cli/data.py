@@ -9,7 +9,7 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, workspace
-from coordinator.cli.terminal import answer, say, show_text, transfers
+from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import TargetError
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def push(
     check_folder(directory)  # before anything that needs an account
     with workspace() as here, here.open_target(target) as there:
         try:
-            with transfers() as show:
-                found = push_folder(there, directory, reference, message=message, wait=not no_wait, show=show)
+            found = push_folder(there, directory, reference, message=message, wait=not no_wait)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; what was sent is kept, and the same command goes on") from None
     if as_json:
@@ -75,7 +74,8 @@ def status(reference: Reference, target: TargetOption = None, as_json: Json = Fa
         raise TargetError(f"{name} does not have {found.reference}", hint="Was it deleted? Push it again.")
     if found.state is DatasetState.FAILED:
         raise TargetError(
-            f"{found.reference} v{found.there.newest} could not be processed", hint=f"See {found.there.url}"
+            f"{found.reference} v{found.there.newest} could not be processed",
+            hint=f"See {found.there.url}" if found.there.url else None,
         )
 
 
@@ -115,8 +115,8 @@ def fetch(
     """
     from coordinator.datasets import fetch_dataset
 
-    with workspace() as here, here.open_target(target) as there, transfers() as show:
-        found = fetch_dataset(there, reference, directory, show=show)
+    with workspace() as here, here.open_target(target) as there:
+        found = fetch_dataset(there, reference, directory)
     if as_json:
         answer(found.to_json())
     else:

@@ -44,16 +44,19 @@ def experiments(as_json: Json = False) -> None:
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
     """Show a config, and what differs from its base.
 
-    Of one with needs, also which versions its newest run read.
+    Of one with needs, also which versions its newest run read; and what a dry run replaces.
     """
     from coordinator.cli.tables import runs as tables
     from coordinator.ledger import find_experiment
+    from coordinator.runs import override_problems
 
     project = this_project()
     found = find_experiment(project, exp, sets)
     read = _newest_run(project, exp) if found.needs else None
     newest = {"run": read.label, "reads": [each.to_json() for each in read.named_reads]} if read else None
     answer({**found.to_json(), "newest": newest} if as_json else None, lambda: tables.experiment(found, read))
+    for problem in override_problems(project, found):
+        say(f"warning: {project.relative(project.pyproject)}: {problem}, so coord dry-run would refuse it")
 
 
 def _newest_run(project: Project, exp: str) -> Run | None:

@@ -20,10 +20,11 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, next_step, say, show_markdown, show_text, transfers
+from coordinator.cli.terminal import answer, complain, next_step, say, show_markdown, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
+    from coordinator.ledger import Run
     from coordinator.runs import Fetched
     from coordinator.workspace import Workspace
 
@@ -35,7 +36,7 @@ app = App()
 def fetch_results(
     exp: OptionalExp = None,
     all_runs: Annotated[
-        bool, typer.Option("--all", help="Fetch every run that has ended and is not here yet.")
+        bool, typer.Option("--all", help="Fetch every run that has ended and is not here, or not any more.")
     ] = False,
     target: TargetOption = None,
     version: Version = None,
@@ -67,7 +68,8 @@ def fetch_results(
     with workspace() as here:
         if all_runs:
             known = here.ledger.runs(experiment=exp, target=target)
-            runs = [run for run in known if run.has_kernel and not run.fetched_at]
+            runs = fetch.not_here(here.project, known)
+            _tell_what_was_deleted(here, [run for run in runs if run.fetched_at])
         else:
             runs = [find_run(here.ledger, exp, target, version)]
         if reread:
@@ -77,7 +79,7 @@ def fetch_results(
             return
         if not runs:
             say("nothing to fetch: every run that has ended is here")
-        done = fetch_and_merge(here, runs, display=transfers, force=force, choice=fetch.Choice(only=only, skip=skip))
+        done = fetch_and_merge(here, runs, force=force, choice=fetch.Choice(only=only, skip=skip))
     not_fetched = done.fetches.not_fetched
     if not all_runs and not_fetched:
         raise not_fetched[0].error
@@ -97,6 +99,15 @@ def fetch_results(
         next_step("best")
     if done.failures:
         raise typer.Exit(worst(done.failures))
+
+
+def _tell_what_was_deleted(here: Workspace, runs: Sequence[Run]) -> None:
+    from coordinator.runs import fetch
+
+    for run in runs:
+        names = fetch.lacking(here.project, run)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"{run.label} is fetched again, because this is not here any more: {', '.join(names[:3])}{more}")
 
 
 def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool, as_markdown: bool) -> None:

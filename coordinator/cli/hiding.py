@@ -45,7 +45,7 @@ def hide(names: Names, undo: Undo = False, target: TargetOption = None, as_json:
 @app.command()
 @command
 def rm(names: Names, undo: Undo = False, target: TargetOption = None, as_json: Json = False) -> None:
-    """Take runs out of the lists: another name of hide.
+    """Another name of hide: take runs out of best and compare.
 
     Nothing is deleted: the ledger, their results and their kernels stay, and --undo lets them count again.
     """

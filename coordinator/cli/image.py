@@ -19,6 +19,7 @@ from coordinator.cli.common import (
     workspace,
 )
 from coordinator.cli.terminal import answer, say, show_text
+from coordinator.disk import hint as full_hint
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 
 app = App(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
@@ -124,5 +125,5 @@ def probe(
 
         write_atomically(output, text)
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{output} cannot be written: {error.strerror}", hint=full_hint(error, output)) from error
     show_text(str(output))

@@ -9,6 +9,7 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Sets, command, this_project
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import LogPrinter, answer, next_step, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.text import command_line
@@ -64,7 +65,7 @@ def _build(project: Project, exp: str, sets: list[str]) -> Build:
     from coordinator.kernel import build_kernel
     from coordinator.ledger import find_experiment
 
-    built = build_kernel(project, find_experiment(project, exp, sets))
+    built = build_kernel(project, find_experiment(project, exp, sets), DISPLAY)
     for message in built.messages:
         say(message)
     return built
@@ -75,7 +76,7 @@ def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, 
     from coordinator.kernel import assemble, check_kernel
     from coordinator.ledger import find_experiment
 
-    found = check_kernel(project, assemble(project, find_experiment(project, exp, sets)), kernel)
+    found = check_kernel(project, assemble(project, find_experiment(project, exp, sets), DISPLAY), kernel)
     if as_json:
         answer(found.to_json())
     elif found.is_same:

@@ -9,7 +9,9 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
+from coordinator.disk import hint as full_hint
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def check(
         if not as_json:
             show_text(f"{'repaired' if is_repaired else 'problem'}: {problem.what}\n    {advice}")
 
-    found = check_ledger(this_project(), target, repair=repair, offline=offline, show=show)
+    found = check_ledger(this_project(), target, repair=repair, offline=offline, show=show, progress=DISPLAY)
     if as_json:
         answer(found.to_json())
     for missed in found.not_asked:
@@ -80,5 +82,5 @@ def export(
 
         write_atomically(output, text)
     except OSError as error:
-        raise UsageError(f"--output {output}: {error.strerror}") from error
+        raise UsageError(f"--output {output}: {error.strerror}", hint=full_hint(error, output)) from error
     say(f"{len(table)} runs in {output}")

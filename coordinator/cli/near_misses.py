@@ -172,11 +172,11 @@ def no_command(ctx: click.Context, group: click.Group, args: Sequence[str]) -> c
     if not found:
         found = difflib.get_close_matches(word, list(group.commands), n=3)
     if not found:
-        return click.UsageError(f'there is no command "{said}". See: {ctx.command_path} --help', ctx)
+        return click.UsageError(f'there is no command "{said}". See: {ctx.command_path} --help')
     prefix = ctx.command_path
     width = max(len(line) for line in found)
     lines = [f"  {prefix} {line:{width}}  {_about(group, line)}".rstrip() for line in found]
-    return click.UsageError(f'there is no command "{said}". Did you mean:\n' + "\n".join(lines), ctx)
+    return click.UsageError(f'there is no command "{said}". Did you mean:\n' + "\n".join(lines))
 
 
 def no_option(error: click.NoSuchOption, ctx: click.Context, args: Sequence[str]) -> click.UsageError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.addresses import PushedRuns, with_addresses
 from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Run
+    from coordinator.live_page import LivePage
+    from coordinator.project import Project
     from coordinator.runs import Deletion, OpenTargets, Status, StatusLine, Step
     from coordinator.workspace import Workspace
 
@@ -94,6 +97,7 @@ def push(
     errors: list[CoordError] = []
     with workspace() as here, contextlib.ExitStack() as stack:
         there = _open(here, target, names[0], sets, stack)
+        shown = PushedRuns(here.project)
         if plan:
             steps = plan_chain(there, chain_of_needs(there.project, names, sets, force=force))
             answer([step.to_json() for step in steps] if as_json else None, lambda: _chain_table(steps))
@@ -108,7 +112,7 @@ def push(
             if result.run is not None:
                 pushed.append(result.run)
                 if not as_json:
-                    show_text(result.run.url)
+                    shown.show(result.run)
             if result.error is not None:
                 if len(names) == 1:
                     raise result.error
@@ -119,7 +123,7 @@ def push(
         if wait:
             pushed = [wait_for(there, run) for run in pushed]
     if as_json:
-        answer([run.to_json() for run in pushed])
+        answer(with_addresses(there.project, [run.to_json() for run in pushed]))
     for run in pushed if wait else ():
         check_success(run)
     if errors:
@@ -186,7 +190,9 @@ def status(
         else:
             shown, now = _watch(targets, look) if watch else look()
             if shown or as_json:
-                answer(now.to_json() if as_json else None, lambda: _board(shown, now, has_urls=url, has_courses=watch))
+                items = with_addresses(here.project, now.to_json()) if as_json else None
+                page = _page(here.project, now)
+                answer(items, lambda: _board(shown, now, page, has_urls=url, has_courses=watch))
         if not now.runs and not as_json:
             say(listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden)) or "no runs match")
     for error in now.errors[:_ERRORS_SHOWN]:
@@ -197,13 +203,25 @@ def status(
         raise typer.Exit(max(error.exit_code for error in now.errors))
 
 
+def _page(project: Project, now: Status) -> LivePage | None:
+    """The live page, if it is open and shows a run that has no page elsewhere."""
+    from coordinator.live_page import listening
+
+    return listening(project) if any(not run.url for run in now.runs) else None
+
+
 def _board(
-    shown: Sequence[StatusLine], now: Status, *, has_urls: bool = False, has_courses: bool = False
+    shown: Sequence[StatusLine],
+    now: Status,
+    page: LivePage | None,
+    *,
+    has_urls: bool = False,
+    has_courses: bool = False,
 ) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import status as tables
 
-    return tables.StatusTable(shown, now, has_urls=has_urls, has_courses=has_courses)
+    return tables.StatusTable(shown, now, page, has_urls=has_urls, has_courses=has_courses)
 
 
 def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool) -> Status:
@@ -215,7 +233,7 @@ def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool)
     for now in watch(targets, look):
         for run, item in now.changes(before):
             if as_json:
-                show_line(item)
+                show_line(with_addresses(targets.project, [item])[0])
             else:
                 show_text(tables.line(run, now))
         before = now
@@ -233,12 +251,13 @@ def _watch(
 
     shown: list[StatusLine] = []
     now: Status | None = None
+    page: LivePage | None = None
 
     def draw() -> RenderableType:
         if now is None:
             return "asking ..."
         return tables.with_errors(
-            _board(shown, now, has_courses=True), [error.what for error in now.errors[:_ERRORS_SHOWN]]
+            _board(shown, now, page, has_courses=True), [error.what for error in now.errors[:_ERRORS_SHOWN]]
         )
 
     def again() -> Status:
@@ -250,11 +269,11 @@ def _watch(
         # Drawn each second: ages grow, and the window may have another size.
         with Live(get_renderable=draw, console=new_console(), refresh_per_second=1, screen=True) as live:
             for found in watch(targets, again):
-                now = found
+                now, page = found, _page(targets.project, found)
                 live.refresh()
     except KeyboardInterrupt:
         if now is not None:
-            answer(None, lambda: _board(shown, now, has_courses=True))
+            answer(None, lambda: _board(shown, now, page, has_courses=True))
         active = sum(run.state.is_active for run in now.runs) if now else 0
         told = "1 run goes on" if active == 1 else f"{active} runs go on"
         raise KeyboardInterrupt(f"stopped watching; {told}: coord status") from None

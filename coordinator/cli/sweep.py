@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.addresses import PushedRuns
 from coordinator.cli.commands import App, NamedGroup
 from coordinator.cli.common import (
     Json,
@@ -18,7 +19,7 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.naming import which_experiment
-from coordinator.cli.terminal import answer, complain, say, show_text, transfers
+from coordinator.cli.terminal import answer, complain, say, show_text
 
 if TYPE_CHECKING:
     from coordinator.ledger import Sweep
@@ -147,7 +148,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     from coordinator.sweeps import merge_sweep
 
     with workspace() as here:
-        merged = merge_sweep(here, find_sweep(here.ledger, name), display=transfers)
+        merged = merge_sweep(here, find_sweep(here.ledger, name))
     if as_json:
         answer([run.to_json() for run in merged])
         return
@@ -173,6 +174,7 @@ def _go_on(there: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, a
     from coordinator.runs import warn_of_isolation
     from coordinator.sweeps import push as sweep_push, sweep_progress
 
+    shown = PushedRuns(there.project)
     try:
         if sweep.target == "local":
             warn_of_isolation(there.project, say)
@@ -181,7 +183,7 @@ def _go_on(there: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, a
             sweep,
             wait=wait,
             retry=retry,
-            pushed=lambda run: say(f"pushed {run.label}") if as_json else show_text(f"{run.label}  {run.url}"),
+            pushed=lambda run: say(f"pushed {run.label}") if as_json else shown.show(run, named=True),
         )
     except KeyboardInterrupt:
         resume = f"coord sweep resume {sweep.name}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.stdio import exact
 from coordinator.errors import CoordError
 from coordinator.text import clean, command_line, to_json
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from coordinator.project import MetricsSettings
     from coordinator.results import Place, Sources
     from coordinator.target import LogRecord
-    from coordinator.transfers import Progress
 
 
 class LogPrinter:
@@ -130,39 +128,11 @@ class LogPrinter:
 
 
 _SIZE = re.compile(r"[2-9][0-9]|[1-9][0-9]{2,3}", re.ASCII)  # of a terminal
-_PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
-@contextlib.contextmanager
-def transfers(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Progress], None]]:
-    """Progress of a fetch on stderr: one line that changes on a terminal, else a line every ten seconds."""
-    console = new_console(stderr=True)
-    if not console.is_terminal:
-        last = clock()
-
-        def tell(progress: Progress) -> None:
-            nonlocal last
-            if clock() - last >= _PLAIN_SECONDS:
-                last = clock()
-                say(str(progress))
-
-        yield tell
-        return
-
-    from rich.live import Live
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-
-    with Live(console=console, transient=True, auto_refresh=False) as live:
-
-        def show(progress: Progress) -> None:
-            line = Table.grid(padding=(0, 1), expand=True)
-            line.add_column(ratio=1)
-            line.add_column(no_wrap=True)
-            line.add_row(ProgressBar(total=max(progress.of_size, 1), completed=progress.size), str(progress))
-            live.update(line, refresh=True)
-
-        yield show
+def _print(text: str, *, end: str = "\n", to: TextIO | None = None) -> None:
+    with DISPLAY.above():
+        print(text, end=end, file=to, flush=True)
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -181,10 +151,11 @@ def new_console(*, stderr: bool = False) -> Console:
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
     """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
-        print(exact(to_json(data)))
+        _print(exact(to_json(data)))
     else:
-        # Tables of a line a row (see tables/lines.py) are as wide as their rows where there is no screen.
-        new_console().print(renderable(), crop=False)
+        with DISPLAY.above():
+            # Tables of a line a row (see tables/lines.py) are as wide as their rows where there is no screen.
+            new_console().print(renderable(), crop=False)
 
 
 def show_markdown(renderable: Callable[[], RenderableType]) -> None:
@@ -196,24 +167,24 @@ def show_markdown(renderable: Callable[[], RenderableType]) -> None:
 
 def show_line(data: Any) -> None:
     """Prints one line of JSON, at once."""
-    print(json.dumps(data), flush=True)
+    _print(json.dumps(data))
 
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     """Prints a header line (`columns` if there are no rows) and a line for each row; see `as_csv` for the cells."""
     from coordinator.ledger import as_csv
 
-    print(exact(as_csv(table, columns=columns)), end="", flush=True)
+    _print(exact(as_csv(table, columns=columns)), end="")
 
 
 def show_text(text: str) -> None:
     """Prints a line of the answer. Names in it may come from a target: control characters are removed."""
-    print(clean(text), flush=True)
+    _print(clean(text))
 
 
 def say(text: str) -> None:
     """Prints a line of progress; see `show_text`."""
-    print(clean(text), file=sys.stderr, flush=True)
+    _print(clean(text), to=sys.stderr)
 
 
 def next_step(*command: str) -> None:
@@ -223,7 +194,7 @@ def next_step(*command: str) -> None:
 
 def ask(question: str) -> str:
     """The line that is typed after the question; empty at the end of the input."""
-    print(question, end="", file=sys.stderr, flush=True)
+    _print(question, end="", to=sys.stderr)
     return sys.stdin.readline()
 
 

@@ -8,7 +8,8 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
-from coordinator.cli.terminal import answer, say, show_text, transfers
+from coordinator.cli.progress import DISPLAY
+from coordinator.cli.terminal import answer, say, show_text
 
 if TYPE_CHECKING:
     from coordinator.ledger import DatasetVersion
@@ -35,7 +36,7 @@ def wheels(
     from coordinator.wheels import prepare_wheels
 
     project = this_project()
-    prepared = prepare_wheels(project, upgrade=upgrade, say=say)
+    prepared = prepare_wheels(project, upgrade=upgrade, say=say, progress=DISPLAY)
     name = project.relative(project.wheels_lock)
     pushed = None if no_push or prepared.folder is None else _push(prepared, target)
     if as_json:
@@ -51,9 +52,9 @@ def _push(prepared: Prepared, target: str | None) -> DatasetVersion:
     from coordinator.datasets import push_folder
 
     assert prepared.folder is not None
-    with workspace() as here, here.open_target(target) as there, transfers() as show:
+    with workspace() as here, here.open_target(target) as there:
         reference = f"{there.target.owner}/{prepared.lock.slug}"
-        return push_folder(there, prepared.folder, reference, message="Wheels for kernels.", show=show)
+        return push_folder(there, prepared.folder, reference, message="Wheels for kernels.")
 
 
 def _facts(lock: Lock, pushed: DatasetVersion | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Runs are repeats of one another if they differ in nothing but the seed: the same
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +37,7 @@ class Candidate:
     def primary(self) -> str | None:
         return self.runs[0].reported.primary_name if self.runs else None
 
-    @property
+    @functools.cached_property
     def modes(self) -> dict[str, str]:
         """Metric -> max or min, the runs' own first."""
         found = {figure.metric: figure.mode for figure in self.recorded}
@@ -105,7 +106,8 @@ def all_candidates(workspace: Workspace, say: Callable[[str], None] | None = Non
     for left in by_config.values():
         while left:  # one config may have run with several versions of the sources
             found.append(_of_runs(left[0].label, left[0], left, keys))
-            left[:] = [run for run in left if run not in found[-1].runs]
+            taken = {run.id for run in found[-1].runs}
+            left[:] = [run for run in left if run.id not in taken]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
         for each in files.experiments

@@ -14,7 +14,7 @@ from coordinator.comparison.images import Fold, Images, Measured
 from coordinator.comparison.intervals import Interval
 from coordinator.comparison.noise import Floor, noise_floor
 from coordinator.comparison.sides import Side, side_of, summarize
-from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
+from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent, said_of_table, table_level
 from coordinator.errors import NotComparable, UsageError
 from coordinator.project import Change, Project
 from coordinator.workspace import Workspace
@@ -124,7 +124,7 @@ def compare_experiments(
     measured = [images.with_rows(workspace.project, each, chosen) for each in sides]
     images.check_data(workspace.project, measured)
     floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
-    level = 1 - ALPHA / max(len(sides) - 1, 1)
+    level = table_level(len(sides) - 1)
     comparisons = tuple(
         _compare(workspace.project, measured[0], each, mode=mode, level=level, floor=floor) for each in measured[1:]
     )
@@ -138,9 +138,10 @@ def compare_experiments(
     if any(side.is_recorded for side in sides):
         notes.append("recorded values were measured elsewhere: whether their data and folds are the same is not known")
     if len(comparisons) > 1:
-        notes.append(f"{len(comparisons)} comparisons: each interval is of {percent(level)} (Bonferroni)")
+        notes.append(said_of_table(len(comparisons)))
+        notes += [_alone(*each, measured[0], floor) for each in zip(comparisons, measured[1:], strict=True)]
     by_luck = luck(sides[0], floor) if len(sides) == 1 else None
-    return Report(chosen, mode, sides, floor, comparisons, by_luck, tuple(dict.fromkeys(notes)))
+    return Report(chosen, mode, sides, floor, comparisons, by_luck, tuple(dict.fromkeys(filter(None, notes))))
 
 
 def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: float, floor: Floor | None) -> Comparison:
@@ -162,6 +163,14 @@ def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: fl
         seeds=seeds,
         verdict=verdict,
     )
+
+
+def _alone(found: Comparison, b: Measured, a: Measured, floor: Floor | None) -> str:
+    """What the verdict on this pair would be if nothing else was asked for; empty if it is the same."""
+    _, verdict = judge(a.sample, b.sample, mode=found.mode, floor=floor, images=found.images)
+    if verdict.kind == found.verdict.kind:
+        return ""
+    return f"{found.b.name} against {found.a.name} as a pair alone, at {percent(1 - ALPHA)}: {verdict.text}"
 
 
 def _check_apart(candidates: Sequence[Candidate]) -> None:

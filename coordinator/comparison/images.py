@@ -156,6 +156,8 @@ def _of_means(first: Mapping[str, float], second: Mapping[str, float], *, why: s
     both = sorted(first.keys() & second.keys())
     if not both:
         return Images(None, 0, is_paired=False, why=f"none of the {of} has a value on both sides", rows=of)
+    if len(both) == 1:
+        return Images(None, 1, is_paired=not why, why=f"only one of the {of} has a value on both sides", rows=of)
     if not why:
         differences = [second[row] - first[row] for row in both]
         interval = statistics.paired_bootstrap(differences, level=level, of=of)

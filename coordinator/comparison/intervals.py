@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Spread:
     df: float
 
 
+def sd_of(values: Sequence[float]) -> float:
+    """The standard deviation of at least two values, whatever their size: the square of 1e-200 is 0 for a float."""
+    scale = max(map(abs, values)) or 1.0
+    return stdev([value / scale for value in values]) * scale
+
+
 def pooled(groups: Iterable[Sequence[float]]) -> Spread | None:
     """The standard deviation within groups that share one, from all that have at least two values.
 
@@ -66,8 +72,7 @@ def pooled(groups: Iterable[Sequence[float]]) -> Spread | None:
     df = sum(len(group) - 1 for group in repeated)
     if not df:
         return None
-    squares = sum((len(group) - 1) * variance(group) for group in repeated)
-    return Spread(math.sqrt(squares / df), df)
+    return Spread(math.hypot(*(math.sqrt((len(group) - 1) / df) * sd_of(group) for group in repeated)), df)
 
 
 def is_rounding(sd: float, values: Iterable[float]) -> bool:
@@ -122,10 +127,13 @@ def student_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0
 
 def welch_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.95) -> Interval:
     """With a variance each, and the degrees of freedom of Welch (1947), Biometrika 34, and Satterthwaite (1946)."""
-    parts = (variance(a) / len(a), variance(b) / len(b))
+    errors = (sd_of(a) / math.sqrt(len(a)), sd_of(b) / math.sqrt(len(b)))
+    both = math.hypot(*errors)
+    # Of 1, so that no power is too small for a float.
+    parts = [(error / both) ** 2 if both else 0.0 for error in errors]
     below = sum(part**2 / (len(group) - 1) for part, group in zip(parts, (a, b), strict=True))
-    df = sum(parts) ** 2 / below if below else float(min(len(a), len(b)) - 1)
-    half = t_quantile((1 + level) / 2, df) * math.sqrt(sum(parts))
+    df = 1 / below if below else float(min(len(a), len(b)) - 1)
+    half = t_quantile((1 + level) / 2, df) * both
     estimate = fmean(b) - fmean(a)
     return Interval(estimate, estimate - half, estimate + half, "Welch's t")
 
@@ -143,10 +151,10 @@ def blocked_interval(
     weights = [len(a[block]) * len(b[block]) / (len(a[block]) + len(b[block])) for block in common]
     apart = [fmean(b[block]) - fmean(a[block]) for block in common]
     estimate = sum(weight * each for weight, each in zip(weights, apart, strict=True)) / sum(weights)
-    within = sum((value - fmean(side[block])) ** 2 for side in (a, b) for block in common for value in side[block])
-    between = sum(weight * (each - estimate) ** 2 for weight, each in zip(weights, apart, strict=True))
+    within = [value - fmean(side[block]) for side in (a, b) for block in common for value in side[block]]
+    between = [math.sqrt(weight) * (each - estimate) for weight, each in zip(weights, apart, strict=True)]
     df = sum(len(side[block]) for side in (a, b) for block in common) - len(common) - 1
-    spread = Spread(math.sqrt((within + between) / df), df)
+    spread = Spread(math.hypot(*within, *between) / math.sqrt(df), df)
     half = t_quantile((1 + level) / 2, df) * spread.sd / math.sqrt(sum(weights))
     return Interval(estimate, estimate - half, estimate + half, "t within the same folds"), spread
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from statistics import stdev
 
 from coordinator.comparison import intervals as statistics
 from coordinator.comparison.candidates import Candidate
@@ -37,15 +36,17 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
     both are known, the number of images: a single fold is noisier than all of them.
     """
     data = {attached(project, each.config) for each in like}
+    known = {each.name: each for each in like}
     counts = {repeat.images for each in like for repeat in each.repeats} - {None}
     groups = {}
     for candidate in candidates:
         if attached(project, candidate.config) not in data or metric not in candidate.modes:
             continue
-        found = side_of(project, candidate, metric)
+        found = known.get(candidate.name) or side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
         # Without any spread the seeds change nothing: that does not measure the noise.
-        if is_alike and len(found.values) > 1 and not statistics.is_rounding(stdev(found.values), found.values):
-            groups[candidate.name] = found.values
+        values = found.values
+        if is_alike and len(values) > 1 and not statistics.is_rounding(statistics.sd_of(values), values):
+            groups[candidate.name] = values
     spread = statistics.pooled(groups.values())
     return Floor(spread, tuple(groups)) if spread is not None else None

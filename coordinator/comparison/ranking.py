@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, count
 from coordinator.comparison.configs import attached
+from coordinator.comparison.intervals import sd_of
 from coordinator.comparison.noise import noise_floor
 from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Side, side_of
-from coordinator.comparison.verdict import judge
+from coordinator.comparison.verdict import Placed, judge, said_of_table, table_level, why_out_of_order
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.results import MODES
 from coordinator.target import RunState
@@ -65,9 +66,12 @@ def best(
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(workspace.project, measured, metric, alike)
     first = Sample(alike[0].name, alike[0].values)
-    found = []
+    level = table_level(len(alike) - 1)
+    found, placed = [], []
     for rank, each in enumerate(alike, start=1):
-        kind = judge(first, Sample(each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
+        sample = Sample(each.name, each.values)
+        kind = judge(first, sample, mode=mode, level=level, floor=floor)[1].kind if rank > 1 else None
+        placed.append(Placed(rank, kind, each.values))
         found.append(
             {
                 "rank": rank,
@@ -75,15 +79,16 @@ def best(
                 "metric": metric,
                 "mode": mode,
                 "mean": fmean(each.values),
-                "sd": stdev(each.values) if len(each.values) > 1 else None,
+                "sd": sd_of(each.values) if len(each.values) > 1 else None,
                 "n": len(each.values),
                 "images": images_of(each),
                 "recorded": each.is_recorded,
                 "behind": abs(fmean(each.values) - fmean(first.values)) if rank > 1 else None,
+                "level": level,
                 "within_noise": None if kind == "unknown" else kind == "noise",
             }
         )
-    return found, notes
+    return found, [*notes, *filter(None, (said_of_table(len(alike) - 1), why_out_of_order(placed)))]
 
 
 def _mode(each: Candidate, metric: str) -> str:

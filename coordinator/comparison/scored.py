@@ -59,6 +59,8 @@ def _common(tables: Sequence[Table], of: str) -> tuple[Column, list[list[Column]
     both = sorted(set.intersection(*(set(each) for each in places)))
     if not both:
         raise TargetError(f"none of the {of} has a target and a prediction on both sides")
+    if len(both) == 1:
+        raise TargetError(f"only one of the {of} has a target and a prediction on both sides")
     picked = [[each[id_] for id_ in both] for each in places]
     targets = [_picked(table.targets, rows) for table, rows in zip(tables, picked, strict=True)]
     for other in targets[1:]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from coordinator.comparison.candidates import Candidate, count
 from coordinator.comparison.configs import seed_of
+from coordinator.comparison.intervals import sd_of
 from coordinator.ledger import RECORDED, Run
 from coordinator.project import Project
 from coordinator.results import FoldValue, folder_of
@@ -26,11 +28,26 @@ class Repeat:
     """The number of rows (images, say) that it was measured on."""
     folds: tuple[FoldValue, ...] = ()
     """As far as the run reports them for this seed."""
-    oof: Path | None = None
-    """The file of its out-of-fold rows, which need not exist."""
-    output: Path | None = None
-    """The folder of the run's results, if the predictions there are of this seed."""
     note: str = ""
+    results: tuple[Path, str] | None = None
+    """Where its run's results should be, and the run's id; None if it was recorded."""
+    is_another_seed: bool = False
+    """Whether it is one of the further seeds of its run."""
+
+    @functools.cached_property
+    def _folder(self) -> Path | None:
+        # Looked for when its rows are asked for: most comparisons of many runs need none.
+        return folder_of(*self.results) if self.results is not None else None
+
+    @property
+    def oof(self) -> Path | None:
+        """The file of its out-of-fold rows, which need not exist."""
+        return self._folder and self._folder / (f"oof.seed{self.seed}.csv" if self.is_another_seed else "oof.csv")
+
+    @property
+    def output(self) -> Path | None:
+        """The folder of the run's results, if the predictions there are of this seed."""
+        return None if self.is_another_seed else self._folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +101,7 @@ def summarize(side: Side) -> dict[str, Any]:
     values = side.values
     return {
         "mean": fmean(values),
-        "sd": stdev(values) if len(values) > 1 else None,
+        "sd": sd_of(values) if len(values) > 1 else None,
         "n": len(values),
         "recorded": side.is_recorded,
     }
@@ -95,22 +112,19 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     table, value = run.reported.metric(metric), run.reported.value_of(metric)
     if value is None:
         return []
-    folder = folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
+    results = project.results(run.experiment, run.target, run.results_version), run.id
     first = Repeat(
         run.label,
         seed_of(project, run.config),
         value,
         images=table.images if table is not None else None,
         folds=table.folds if table is not None else (),
-        oof=folder and folder / "oof.csv",
-        output=folder,
+        results=results,
     )
     repeats = run.reported.repeats
     by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}
     others = [
-        Repeat(
-            f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
-        )
+        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, results=results, is_another_seed=True)
         for seed, value in by_seed.items()
         if seed not in (None, first.seed)
     ]

@@ -1,5 +1,8 @@
 """The verdict on a difference, in words: better, within the noise, or not known.
 
+One pair that is asked for has an interval of 95%. A table in which several configs are compared with one corrects for
+that (Bonferroni), and says so: `table_level`.
+
 The spread over seeds decides. All runs have the same out-of-fold rows, so their bootstrap shows how certain the
 advantage of one run over another is on these rows, not whether the config would win again with another seed.
 """
@@ -8,7 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from statistics import fmean, stdev
+from collections.abc import Sequence
+from statistics import fmean
 from typing import Literal
 
 from coordinator.comparison import intervals as statistics
@@ -20,6 +24,7 @@ from coordinator.comparison.sides import Side
 
 ALPHA = 0.05
 _MOST_MORE = 20  # more seeds than this are not suggested
+_MOST_DIGITS = 9  # before the point, and behind it
 
 Kind = Literal["better", "likely", "noise", "unknown"]
 
@@ -36,6 +41,55 @@ class Verdict:
     kind: Kind
     winner: str | None
     text: str
+
+
+def table_level(comparisons: int) -> float:
+    """The confidence of each interval of a table in which so many configs are compared with one.
+
+    Bonferroni's correction: at most 5 of 100 such tables have a difference that does not exist.
+    """
+    return 1 - ALPHA / max(comparisons, 1)
+
+
+def said_of_table(comparisons: int) -> str:
+    """The rule that such a table follows, as a sentence for the reader; empty for a single pair."""
+    if comparisons < 2:
+        return ""
+    level = percent(table_level(comparisons))
+    return (
+        f"{comparisons} comparisons with one config: each interval is of {level} (Bonferroni); "
+        "a pair alone is judged at 95%: coord compare A B"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """A line of such a table, the best mean first."""
+
+    rank: int
+    kind: Kind | None
+    """None for the config that the others are compared with."""
+    values: tuple[float, ...]
+
+
+def why_out_of_order(rows: Sequence[Placed]) -> str:
+    """Why a line is within the noise although one with a better mean is not, as a sentence; empty if none is."""
+    beyond: Placed | None = None
+    for row in rows:
+        if row.kind in ("better", "likely"):
+            beyond = row
+        elif row.kind == "noise" and beyond is not None:
+            counts = len(row.values), len(beyond.values)
+            why = (
+                f"it has {_count(counts[0], 'run')}, rank {beyond.rank} has {counts[1]}"
+                if counts[0] < counts[1]
+                else "its runs differ more from one another"
+            )
+            return (
+                f"rank {row.rank} may be as good as the first although rank {beyond.rank}, with a better mean, is not: "
+                f"its mean is less certain ({why})"
+            )
+    return ""
 
 
 def judge(
@@ -96,7 +150,7 @@ def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval
 
 def luck(side: Side, floor: Floor | None) -> str:
     """How much two single runs of a config may differ by chance, by its own repeats or by the noise floor."""
-    if len(side.values) > 1 and not statistics.is_rounding(sd := stdev(side.values), side.values):
+    if len(side.values) > 1 and not statistics.is_rounding(sd := statistics.sd_of(side.values), side.values):
         spread, whose = Spread(sd, len(side.values) - 1), f"{len(side.values)} repeats of {side.name}"
     elif floor is not None:
         spread, whose = floor.spread, f"the repeats of {floor.of}"
@@ -111,8 +165,8 @@ def luck(side: Side, floor: Floor | None) -> str:
 
 
 def figure(value: float) -> str:
-    """A difference or a spread with two figures that count: 0.012, 0.00034."""
-    return f"{value:.{_digits(value)}f}"
+    """A difference or a spread with two figures that count: 0.012, 0.00034, 1.2e+20."""
+    return _fixed(value, _digits(value))
 
 
 def percent(level: float) -> str:
@@ -122,6 +176,12 @@ def percent(level: float) -> str:
 def _digits(value: float) -> int:
     """How many decimals show two figures that count, of a value that is finite."""
     return max(0, 1 - math.floor(math.log10(abs(value)))) if value else 0
+
+
+def _fixed(value: float, digits: int) -> str:
+    """With so many decimals; a value with more digits than one can read, by its power of ten."""
+    is_short = digits <= _MOST_DIGITS and abs(value) < 10**_MOST_DIGITS
+    return f"{value:.{digits}f}" if is_short or not value else f"{value:.3g}" if digits else f"{value:.2g}"
 
 
 def _best(a: str, b: str, estimate: float, mode: str) -> str:
@@ -144,8 +204,8 @@ def _interval(found: Interval, level: float) -> str:
     """`0.0121, 95% interval 0.0041 to 0.0201`: the difference as an advantage, above 0."""
     found = found if found.estimate >= 0 else found.flipped
     half = (found.high - found.low) / 2
-    digits = _digits(half if half > 1e-9 else found.estimate)
-    estimate, low, high = (f"{value:.{digits}f}" for value in (found.estimate, found.low, found.high))
+    digits = _digits(half if half > 1e-9 * abs(found.estimate) else found.estimate)
+    estimate, low, high = (_fixed(value, digits) for value in (found.estimate, found.low, found.high))
     return f"{estimate}, {percent(level)} interval {low} to {high}"
 
 
@@ -155,7 +215,7 @@ def _counted(a: int, b: int, of: str) -> str:
 
 def _count(number: int, of: str) -> str:
     """`1 seed`, `3 sets of folds`."""
-    return f"{number} {of if number == 1 else {'seed': 'seeds', 'set of folds': 'sets of folds'}[of]}"
+    return f"{number} {of if number == 1 else {'set of folds': 'sets of folds'}.get(of, f'{of}s')}"
 
 
 def _more(seen: OverSeeds, level: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from coordinator.kaggle_rules import DATASET_MAX
 from coordinator.ledger import now
 from coordinator.results import PARTS, Results
 from coordinator.target import Dataset, Download, OutputFile
-from coordinator.transfers import Addresses, Progress, Tally, Transfer, arriving
+from coordinator.text import command_line
+from coordinator.transfers import Addresses, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
 
 RECORD = ".coord-data.json"
@@ -49,9 +49,7 @@ class FetchedDataset:
         }
 
 
-def fetch_dataset(
-    workspace: Workspace, reference: str, folder: Path, *, show: Callable[[Progress], None]
-) -> FetchedDataset:
+def fetch_dataset(workspace: Workspace, reference: str, folder: Path) -> FetchedDataset:
     """Brings a version of a data set, the newest if none is named, into a new folder or one that has a part of it.
 
     What came of a file stays when this is interrupted, and the next fetch goes on there. Raises UsageError if the
@@ -62,13 +60,15 @@ def fetch_dataset(
     if there is None:
         raise NoAccess(
             f"{workspace.target.name} has no data set {place.address}, or does not show it to you",
-            hint="Its name is in the address of its page: kaggle.com/datasets/OWNER/SLUG.",
+            hint=f"Make it known to it: {command_line('coord', 'local', 'add-dataset', place.address, 'DIR')}"
+            if workspace.target.name == "local"
+            else "Its name is in the address of its page: kaggle.com/datasets/OWNER/SLUG.",
         )
     version = place.version or there.newest
     folder = folder.resolve()
     lock = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     with held(workspace.project.fetch_lock(lock), wait=True):
-        return _Fetch(workspace, place.address, version, folder, show).all(there)
+        return _Fetch(workspace, place.address, version, folder).all(there)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ class _Fetch:
     address: str
     version: int
     folder: Path
-    show: Callable[[Progress], None]
 
     def all(self, there: Dataset) -> FetchedDataset:
         origin = f"{self.address}/{self.version}"
@@ -95,7 +94,7 @@ class _Fetch:
             listed = arriving.Arriving.of(self._listing(), (PARTS, RECORD), ignores_case=True)
         fetched = results.fetched()
         missing = [path for path in listed.files if not results.is_here(path, fetched.get(path))]
-        tally = Tally(len(missing))
+        tally = Tally(len(missing), "fetching")
         transfer = Transfer(
             self._open,
             results,
@@ -107,7 +106,8 @@ class _Fetch:
         )
         refused: arriving.Refused = {}
         jobs = [functools.partial(arriving.bring_named, transfer, path, refused) for path in missing]
-        arriving.run(transfer, jobs, self.show, go_on=f"coord data fetch {origin} {self.folder}")
+        with self.workspace.progress(tally):
+            arriving.run(transfer, jobs, go_on=f"coord data fetch {origin} {self.folder}")
         left_alone = [*arriving.said(listed.left_alone), *arriving.said(refused)]
         results.finish(complete=not left_alone)
         names = tuple(sorted(str(path) for path in listed.files if results.is_here(path, results.fetched().get(path))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.bundle import Guard
@@ -24,14 +23,9 @@ from coordinator.ledger import (
     update_dataset_version,
 )
 from coordinator.target import Dataset, DatasetState
-from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
 
 _MESSAGE_AT_MOST = 200  # characters
-
-
-def _show_nothing(progress: Progress) -> None:
-    """The default of `push_folder`."""
 
 
 def push_folder(
@@ -41,13 +35,12 @@ def push_folder(
     *,
     message: str = "",
     wait: bool = True,
-    show: Callable[[Progress], None] = _show_nothing,
 ) -> DatasetVersion:
     """Makes the folder's content the newest version of the data set owner/slug, which is created if there is none.
 
     Returns once the version is ready, so that a kernel which is pushed then reads it; without `wait`, once the target
     has taken it. Content that the newest version has already is not sent again. An upload that broke off goes on where
-    the target stands, in another process, too; `show` is told several times a second how far it is.
+    the target stands, in another process, too.
 
     Raises UsageError for a folder that cannot become a data set, BundleError for what looks like a secret, TargetError
     if the target refused or the data set is public, NoAnswer if it is not known whether the version arrived: the next
@@ -62,7 +55,7 @@ def push_folder(
     with held(workspace.project.dataset_lock(workspace.target.name, place.owner, place.slug), wait=True):
         each = _sent_before(workspace, place, contents)
         if each is None:
-            each = _send(workspace, place, contents, message, show)
+            each = _send(workspace, place, contents, message)
     return wait_until_ready(workspace, each) if wait else each
 
 
@@ -81,7 +74,7 @@ def _sent_before(workspace: Workspace, place: Reference, contents: FolderContent
     if not there.is_private:
         raise TargetError(
             f"{place} is public on {workspace.target.name}, and everybody would get what is pushed",
-            hint=f"Make it private on its page ({there.url}), or name another one.",
+            hint=f"Make it private on its page{f' ({there.url})' if there.url else ''}, or name another one.",
         )
     rows = dataset_versions(workspace.ledger, target=workspace.target.name, reference=str(place))
     known = _newest(workspace, there, rows)
@@ -109,7 +102,6 @@ def _send(
     place: Reference,
     contents: FolderContents,
     message: str,
-    show: Callable[[Progress], None],
 ) -> DatasetVersion:
     """Uploads the files, records the intent, and makes the version of them."""
     guard = Guard(workspace.project.root)
@@ -124,7 +116,9 @@ def _send(
             "or .tar, which Kaggle unpacks"
         )
     journal = Journal(workspace.project.uploads(target, place.owner, place.slug), workspace.clock)
-    tokens = Upload.of(datasets, journal, workspace.clock, contents).all(contents, show)
+    upload = Upload.of(datasets, journal, workspace.clock, contents)
+    with workspace.progress(upload.tally):
+        tokens = upload.all(contents)
     there = datasets.dataset(str(place))
     if warning := claim(workspace.ledger):
         workspace.say(warning)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +18,7 @@ from coordinator.datasets.contents import DataFile, FolderContents
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
 from coordinator.kaggle_rules import UPLOAD_DAYS
 from coordinator.target import Datasets, UploadPlace
-from coordinator.transfers import Progress, Stopped, Tally, parallel
+from coordinator.transfers import Stopped, Tally, parallel
 
 _PIECE = 16 << 20  # bytes; Google's storage takes multiples of 256 KiB
 _THREADS = 8
@@ -109,12 +109,12 @@ class Upload:
 
     @classmethod
     def of(cls, datasets: Datasets, journal: Journal, clock: Clock, contents: FolderContents) -> Upload:
-        tally = Tally(len(contents.files))
+        tally = Tally(len(contents.files), "sending")
         for each in contents.files:  # all sizes are known
             tally.opened(each.name, 0, each.size)
         return cls(datasets, journal, clock, threading.Event(), tally)
 
-    def all(self, contents: FolderContents, show: Callable[[Progress], None]) -> dict[PurePosixPath, str]:
+    def all(self, contents: FolderContents) -> dict[PurePosixPath, str]:
         """Sends what is not there yet; returns the token of each file.
 
         Raises TargetError, or UsageError if a file changes meanwhile. What was sent is kept for a later try.
@@ -124,7 +124,6 @@ class Upload:
             [functools.partial(self._one, each, tokens) for each in contents.files],
             threads=_THREADS,
             stop=self.stop,
-            beat=lambda: show(self.tally.progress()),
             tolerated=TargetError,
             at_most=0,
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import CoordError
 from coordinator.handover.destination import Outcome, Taken, library
 from coordinator.handover.record import Record
@@ -210,7 +211,7 @@ def _check_writable(uri: str) -> None:
             connection.execute("BEGIN IMMEDIATE")
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CoordError(f"MLflow at {uri}: {reason}") from error
+        raise CoordError(f"MLflow at {uri}: {reason}", hint=full_hint(error, file)) from error
 
 
 def _without_password(text: str) -> str:

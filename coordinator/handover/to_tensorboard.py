@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import UsageError
 from coordinator.files import unfinished
 from coordinator.handover.destination import Outcome, Taken, library
@@ -48,7 +49,8 @@ class TensorboardFolder:
             for other in older:
                 other.unlink(missing_ok=True)
         except OSError as error:
-            raise UsageError(f"--tensorboard {self._directory}: {error.strerror or error}") from error
+            what = f"--tensorboard {self._directory}: {error.strerror or error}"
+            raise UsageError(what, hint=full_hint(error, self._directory)) from error
         return Taken(Outcome.UPDATED if older else Outcome.NEW, str(folder))
 
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import CoordError, UsageError
 from coordinator.handover.destination import Outcome, Taken, library
 from coordinator.handover.record import Record
@@ -39,7 +40,8 @@ class WandbFolder:
         try:
             return self._take(record)
         except OSError as error:
-            raise UsageError(f"--wandb-offline {self._directory}: {error.strerror or error}") from error
+            what = f"--wandb-offline {self._directory}: {error.strerror or error}"
+            raise UsageError(what, hint=full_hint(error, self._directory)) from error
 
     def _take(self, record: Record) -> Taken:
         runs = self._directory / "wandb"

@@ -48,6 +48,7 @@ from coordinator.kernel.metadata import (
     render_metadata,
 )
 from coordinator.kernel.needs import check_uses, names_a_need, needed_slugs, unused
+from coordinator.progress import Count, Progress, show_nothing
 from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options, plain
 from coordinator.wheels import current_lock
 
@@ -115,12 +116,12 @@ class Build:
         return _as_sent(self.experiment, script)
 
 
-def build_kernel(project: Project, experiment: Experiment) -> Build:
+def build_kernel(project: Project, experiment: Experiment, progress: Progress = show_nothing) -> Build:
     """Renders and checks the kernel, and writes it to `build/<experiment>/`, all files at once.
 
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
-    built = assemble(project, experiment)
+    built = assemble(project, experiment, progress)
     write_build(project, built)
     return built
 
@@ -140,7 +141,7 @@ def write_build(project: Project, built: Build) -> None:
         replace_folder(built.directory, contents)
 
 
-def assemble(project: Project, experiment: Experiment) -> Build:
+def assemble(project: Project, experiment: Experiment, progress: Progress = show_nothing) -> Build:
     """Makes in memory what `build_kernel` would write, from the working tree as it is now.
 
     Raises BundleError, MetadataError or ProjectError.
@@ -151,13 +152,18 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     its `sha256`. Nothing in it depends on the time, the
     place or the commit.
     """
+    with progress(count := Count(f"building {experiment.name}")):
+        return _assembled(project, experiment, count)
+
+
+def _assembled(project: Project, experiment: Experiment, count: Count) -> Build:
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     titles = kernel_titles(project)
     check_uses(experiment)
     needs = needed_slugs(experiment.needs, titles)
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        found = gather(project.root, entry, _selection(project, experiment), say=notes.append)
+        found = gather(project.root, entry, _selection(project, experiment, count), say=notes.append)
     lock = current_lock(project)
     wheels = lock.for_kernel() if lock else None
     packages = Packages(
@@ -173,6 +179,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     fitted = fit_to_image(found, packages, entry=entry, image=image)
     files = fitted.files
     warnings, left_out = _told(project, experiment, found, needs)
+    count.advance(len(found.modules))
     content = content_of(experiment, files, needs, wheels)
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
@@ -236,7 +243,7 @@ def _datasets(
     return tuple(found)
 
 
-def _selection(project: Project, experiment: Experiment) -> Selection:
+def _selection(project: Project, experiment: Experiment, count: Count) -> Selection:
     """Which files go in, those that arguments, config and settings name among them where the program finds these."""
     settings = project.settings
     return Selection(
@@ -245,6 +252,7 @@ def _selection(project: Project, experiment: Experiment) -> Selection:
         path=settings.path,
         named=_named(project, experiment),
         in_checkout=experiment.launch.cwd == "checkout",
+        count=count,
     )
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import why_full
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
@@ -22,6 +25,7 @@ from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
 from coordinator.text import command_line
 
+_LOOK = "Look into it: coord ledger check"
 WRITABLE = "Its folder must be writable, and its disk not be full."
 
 # After a kernel was deleted (the only way to stop a session), its versions count from 1 again. A run that the ledger
@@ -32,6 +36,13 @@ _RETIRE = """
     AND (target, owner COLLATE NOCASE, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
     AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
+
+
+# The files that this process has open, each with the number of its connections, and who may change that. Where one is
+# open, nothing else may open and close the file: the system would drop the locks of all connections of the process
+# (https://sqlite.org/howtocorrupt.html, 2.2), and another process would take itself for the last one.
+_CONNECTED: Counter[Path] = Counter()
+_CONNECTING = threading.Lock()
 
 
 def new_run_id() -> str:
@@ -48,23 +59,27 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
-        self._not_writable = ""
+        self._not_writable: tuple[str, str] | None = None
+        """Why its disk cannot be written, and what to do; None if it can."""
+        self._is_counted = False
 
     def __enter__(self) -> Ledger:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _ignore_in_git(self._file.parent)
-            with contextlib.ExitStack() as stack:
-                if not _has_wal(self._file):
+            with _CONNECTING, contextlib.ExitStack() as stack:
+                if not (_CONNECTED[self._file] or _has_wal(self._file)):
                     # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
                     stack.enter_context(held(self._file.with_suffix(".lock"), wait=True))
                 self._connection = connect(self._file)
+                self._is_counted = True
+                _CONNECTED[self._file] += 1
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
             if not self._opened_for_reading(error):
-                hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
-                raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
+                hint = WRITABLE if isinstance(error, OSError) else _LOOK
+                raise self._error("opened", error, hint) from error
         return self
 
     def _opened_for_reading(self, error: sqlite3.Error | OSError) -> bool:
@@ -78,7 +93,8 @@ class Ledger:
         except (sqlite3.Error, OSError):
             self.close()
             return False
-        self._not_writable = str(error)
+        full = why_full(error, self._file)
+        self._not_writable = full or (str(error), WRITABLE)
         return True
 
     def __exit__(self, *exc: object) -> None:
@@ -88,6 +104,10 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._is_counted:
+            self._is_counted = False
+            with _CONNECTING:
+                _CONNECTED[self._file] -= 1
 
     def add(self, run: Run) -> None:
         """Records the intent to push, before anything is sent."""
@@ -206,7 +226,7 @@ class Ledger:
         try:
             return readable(self._open.execute("SELECT * FROM runs"))[1]
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+            raise self._error("read", error) from error
 
     def readable(self) -> list[Run]:
         """Newest first: all runs whose rows can be read."""
@@ -217,15 +237,19 @@ class Ledger:
         try:
             runs, unreadable = readable(self._open.execute(sql, values))
         except sqlite3.Error as error:
-            raise LedgerError(
-                f"the ledger {self._file} cannot be read: {error}", hint="Look into it: coord ledger check"
-            ) from error
+            raise self._error("read", error, _LOOK) from error
         for run_id, reason in unreadable.items():
             raise LedgerError(
                 f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",
-                hint="Look into it: coord ledger check",
+                hint=_LOOK,
             )
         return runs
+
+    def _error(self, done: str, error: Exception, hint: str | None = None) -> LedgerError:
+        """The error as a message: a full disk is called that, whatever SQLite calls it."""
+        full = why_full(error, self._file)
+        why, hint = full or (str(error), hint)
+        return LedgerError(f"the ledger {self._file} cannot be {done}: {why}", hint=hint)
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -248,7 +272,9 @@ class Ledger:
                 raise
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            why, hint = (self._not_writable, WRITABLE) if self._not_writable else (error, None)
+            if self._not_writable is None:
+                raise self._error("written", error) from error
+            why, hint = self._not_writable
             raise LedgerError(f"the ledger {self._file} cannot be written: {why}", hint=hint) from error
 
 

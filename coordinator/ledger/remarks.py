@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import LedgerError, UsageError, did_you_mean
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.text import clean
@@ -111,9 +112,10 @@ def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) ->
             # Each on a line of its own, even if a killed process left the last line unfinished.
             file.write("".join(f"\n{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     except OSError as error:
+        hint = "It is in the ledger; coord ledger check --repair copies it once that file can be written."
         raise LedgerError(
             f"{copy} cannot be written: {error.strerror or error}",
-            hint="It is in the ledger; coord ledger check --repair copies it once that file can be written.",
+            hint="\n".join(filter(None, [full_hint(error, copy), hint])),
         ) from error
 
 

@@ -61,6 +61,7 @@ class Run:
     version: int | None = None
     """None until the target has answered."""
     url: str = ""
+    """Its page on the target; a local run has none (but one on `coord ui`: see live_page.py)."""
     message: str = ""
     """For people: why it failed, or what is not known about it. Nothing is decided by it."""
     timeout_seconds: int | None = None
@@ -97,6 +98,8 @@ class Run:
         for name in ("owner", "slug"):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, normal_name(value))
+        if self.target == "local":
+            object.__setattr__(self, "url", "")
         if isinstance(self.metadata, dict):
             object.__setattr__(self, "metadata", normal_metadata(self.metadata))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import why_full
 from coordinator.errors import LedgerError
 from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
@@ -44,7 +45,8 @@ def damage(file: Path) -> list[str]:
                 return _integrity(read_only, file)
         except sqlite3.Error as second:
             error = second
-        raise LedgerError(f"the ledger {file} cannot be checked: {error}", hint=WRITABLE) from error
+        why, hint = why_full(error, file) or (str(error), WRITABLE)
+        raise LedgerError(f"the ledger {file} cannot be checked: {why}", hint=hint) from error
 
 
 def _integrity(opened: Callable[[Path], sqlite3.Connection], file: Path) -> list[str]:

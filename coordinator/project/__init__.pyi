@@ -25,6 +25,7 @@ from .result_settings import (
     SweepSettings as SweepSettings,
 )
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
+from .section import Section as Section
 from .settings import (
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,

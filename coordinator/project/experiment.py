@@ -44,6 +44,7 @@ from coordinator.text import command_line
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
 """owner/slug"""
+_VALUE_MAX = 1e100  # as of runs: a larger one counts as no number there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Recorded:
     mode: Literal["max", "min"]
     value: float
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if abs(self.value) > _VALUE_MAX:
+            raise ValueError(f"value must be between {-_VALUE_MAX:g} and {_VALUE_MAX:g}, is {self.value:g}")
 
 
 @dataclasses.dataclass(frozen=True)

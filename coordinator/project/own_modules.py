@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,13 @@ def own_module(folders: tuple[Path, ...], name: str) -> ModuleType:
     if len(_imported) > _KEPT:
         del _imported[next(iter(_imported))]
     return known[0]
+
+
+def places(error: BaseException, folders: Sequence[Path]) -> list[tuple[Path, int]]:
+    """(file, line) of each of the project's own lines that led to the error: the module's own first, its cause last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [(Path(each.filename), each.lineno or 0) for each in frames]
+    return [(file, line) for file, line in own if any(file.is_relative_to(folder) for folder in folders)]
 
 
 def _content(file: Path) -> bytes:

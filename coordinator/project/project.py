@@ -16,7 +16,7 @@ from typing import Any
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_confined, is_device, is_plain
 from coordinator.project.launch import is_script
-from coordinator.project.own_modules import own_module
+from coordinator.project.own_modules import own_module, places
 from coordinator.project.ownership import check_owner
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
@@ -78,6 +78,16 @@ class Project:
         return self.state / "ledger.sqlite"
 
     @property
+    def live_page(self) -> Path:
+        """Where `coord ui` listens, while it does."""
+        return self.state / "ui.json"
+
+    @property
+    def live_page_lock(self) -> Path:
+        """Held by the server of the live page."""
+        return self._lock("ui")
+
+    @property
     def local_kaggle(self) -> Path:
         return self.state / "local-kaggle"
 
@@ -135,6 +145,16 @@ class Project:
 
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / _part(experiment)
+
+    @property
+    def sample_data_lock(self) -> Path:
+        """Held while the small data of a dry run is made."""
+        return self._lock("sample-data")
+
+    @property
+    def sample_data_record(self) -> Path:
+        """What made the small data of a dry run."""
+        return self.state / "sample-data.json"
 
     @property
     def all_results(self) -> Path:
@@ -199,12 +219,38 @@ class Project:
         try:
             return getattr(own_module(self.module_folders, module_name), name)
         except ImportError as error:
+            path = self._way(error)
             raise ProjectError(
-                f"{where} cannot be imported: {error}",
-                hint="That module may import only the standard library, because coord reads it without torch.",
+                f"{where} cannot be imported: {error}{path}", hint=self._what_to_move(setting, module_name, error)
             ) from error
         except Exception as error:  # the module is the user's code: it may raise anything
-            raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+            told = f"{type(error).__name__}: {error}{self._way(error)}"
+            raise ProjectError(f"{where} cannot be imported: {told}") from error
+
+    def _way(self, error: Exception) -> str:
+        """The project's own lines that led to the error, for the end of a message: ` (config.py:3, by load.py:7)`."""
+        lines = [f"{self.relative(file)}:{line}" for file, line in reversed(places(error, self.module_folders))]
+        return f" ({', imported by '.join(lines)})" if lines else ""
+
+    def _what_to_move(self, setting: str, module: str, error: ImportError) -> str | None:
+        """How to mend a module that coord cannot read because of what it imports."""
+        library = (error.name or "").partition(".")[0]
+        if not library or library == module.partition(".")[0]:  # one of its own modules is not there
+            return None
+        files = [self.relative(file) for file, _ in places(error, self.module_folders)]
+        first, last = (files[0], files[-1]) if files else (module, module)
+        inner = library if first == last else last
+        of = "" if first == last else f" of {last}"
+        lines = [
+            f"coord reads {first} without the libraries that training needs: it gets the standard library only.",
+            f"Move what needs {library} out of {first}, into a module that it does not import,"
+            if first == last
+            else f"Move what {first} needs{of} into a module that does not import {library},",
+            f"or import {inner} inside the function that uses it.",
+        ]
+        if setting == "config":
+            lines.append(f'Or name a Python that has {library}: config_python = "python3" in [tool.coord].')
+        return "\n".join(lines)
 
 
 def _part(name: str) -> str:

@@ -10,24 +10,29 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from coordinator.comparison import (
-    ALPHA,
     Candidate,
     Floor,
     Interval,
     Measured,
+    Placed,
     Side,
     Verdict,
     attached,
     images,
     judge,
     noise_floor,
+    said_of_table,
+    sd_of,
     side_of,
+    table_level,
+    why_out_of_order,
 )
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
+from coordinator.progress import Count
 from coordinator.project import Project
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
@@ -61,7 +66,7 @@ class Entry:
 
     @property
     def sd(self) -> float | None:
-        return stdev(self.side.values) if len(self.side.values) > 1 else None
+        return sd_of(self.side.values) if len(self.side.values) > 1 else None
 
     @property
     def seconds(self) -> float | None:
@@ -97,6 +102,18 @@ class Board:
         return {"max": "higher is better", "min": "lower is better"}.get(self.mode, "direction not known")
 
     @property
+    def rules(self) -> tuple[str, ...]:
+        """Sentences about what its verdicts mean."""
+        placed = [
+            Placed(rank, entry.verdict.kind if entry.verdict else None, entry.side.values)
+            for rank, entry in enumerate(self.entries, start=1)
+        ]
+        # With another baseline than the best, the order of the means says nothing about the differences.
+        is_first = self.entries[0].is_baseline
+        said = (said_of_table(len(self.entries) - 1), why_out_of_order(placed) if is_first else "")
+        return tuple(filter(None, said))
+
+    @property
     def baseline(self) -> Entry | None:
         return next((entry for entry in self.entries if entry.is_baseline), None)
 
@@ -127,17 +144,19 @@ def boards(
     *,
     hidden: Collection[str] = (),
     baseline: BaselineChoice = BEST,
+    count: Count,
 ) -> list[Board]:
     """The leaderboards of these configs, one for each primary metric and set of images.
 
     `everything` has the configs from which the noise floor is estimated. A config whose runs are all in `hidden` (ids)
     is left out: they are parts of other runs. Each is compared with the `baseline`, or with the best if its board has
-    no such.
+    no such. `count` counts them twice: when they are read, and when they are compared.
     """
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
     grouped: dict[tuple[str, str], list[Entry]] = {}
-    for each in candidates:
+    count.expect(2 * len(candidates))
+    for each in count.each(candidates):
         if each.primary is not None and each.primary in each.modes:
             values = side_of(project, each, each.primary)
             # Overrides are shown in the table of settings.
@@ -145,11 +164,12 @@ def boards(
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
             entry = Entry(values.name, each.runs, _measured(project, values, each.primary))
             grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
-    return [
-        _board(project, (metric, mode), alike, everything, baseline)
-        for (metric, mode), group in grouped.items()
-        for alike in _by_data(project, group)
-    ]
+    found_boards = []
+    for metric_and_mode, group in grouped.items():
+        for alike in _by_data(project, group):
+            found_boards.append(_board(project, metric_and_mode, alike, everything, baseline))
+            count.advance(len(alike))
+    return found_boards
 
 
 def _board(
@@ -163,7 +183,7 @@ def _board(
     sign = 1 if mode == "min" else -1
     # Rounded: the same values summed in another order are a tie. Of equal ones, the one with more repeats leads.
     ranked = sorted(group, key=lambda entry: (sign * float(f"{entry.mean:.12g}"), -len(entry.side.values)))
-    level = 1 - ALPHA / max(len(ranked) - 1, 1)
+    level = table_level(len(ranked) - 1)
     count = _count(ranked[0].side)
     board = Board(metric, mode, count, tuple(ranked), level, None)
     if mode not in ("max", "min"):

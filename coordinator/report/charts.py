@@ -115,6 +115,19 @@ def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x_label: 
     return _svg(_HEIGHT, f"{title}: {'; '.join(texts)}", [_frame(across, up, x_label), *dots, *numbers]) + listed
 
 
+def spark(values: Sequence[float]) -> Markup:
+    """A small curve without axes, for a table cell; its last value has a dot. Empty for less than two values."""
+    if len(values) < 2:
+        return Markup("")
+    line = _thinned([(float(at), value) for at, value in enumerate(values)])
+    across, up = _Axis([x for x, _ in line], 2, 92), _Axis([y for _, y in line], 20, 2)
+    path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
+    return Markup(
+        '<svg class="spark" viewBox="0 0 96 22" aria-hidden="true"><polyline class="line line0" points="{}"/>'
+        '<circle class="dot line0" cx="{:.1f}" cy="{:.1f}" r="2.5"/></svg>'
+    ).format(path, across(line[-1][0]), up(line[-1][1]))
+
+
 def bar(share: float | None) -> Markup:
     """A small bar, for a table cell; `share` is from 0 to 1."""
     length = 100 * min(1.0, max(0.0, share or 0.0))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.ledger import all_submissions, now, remarks_of
+from coordinator.ledger import Run, all_submissions, now, remarks_of
+from coordinator.progress import Count
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
-from coordinator.report.material import About, Score, gather
+from coordinator.report.lacks import lacks
+from coordinator.report.material import About, Item, Score, gather
 from coordinator.report.page import Page, render
 from coordinator.report.views import settings
+from coordinator.results import Event
 from coordinator.submissions import SubmissionScore, scores
 from coordinator.workspace import Workspace
 
@@ -46,16 +49,33 @@ class Contents:
     pictures: int = 6
     """At most so many worst cases of one run."""
     title: str = "Experiments"
+    most: int | None = None
+    """Only so many experiments, those with the newest runs."""
+    logged: Mapping[str, Sequence[Event]] = dataclasses.field(default_factory=dict)
+    """Run id -> what its log reported so far, for runs whose results are not here."""
+    is_live: bool = False
+    """Whether each run has an address of its own, /runs/ID, instead of a section."""
 
 
 def make_report(workspace: Workspace, contents: Contents) -> Made:
     """The page about these runs. Raises RunNotFound, UsageError."""
+    page, warnings = gather_page(workspace, contents)
+    configs = sum(len(board.entries) for board in page.boards)
+    return Made(render(page), tuple(item.run.id for item in page.items), configs, tuple(warnings))
+
+
+def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[str]]:
+    """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     runs = workspace.ledger.runs(target=target)
-    candidates = all_candidates(workspace)
+    with workspace.progress(Count("reading the runs")):
+        candidates = all_candidates(workspace)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=contents.every)
+    if contents.most is not None:
+        newest = list(dict.fromkeys(run.experiment for run in chosen))[: contents.most]
+        chosen = [run for run in chosen if run.experiment in newest]
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
         chosen = [run for run in runs if run.id in wanted]
@@ -71,13 +91,15 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     older = hidden([run for run in merged if run not in chosen], parts)
     chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}
-    ranked = boards(
-        workspace.project,
-        _only(candidates, ids),
-        candidates,
-        hidden=hidden(chosen, parts),
-        baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
-    )
+    with workspace.progress(count := Count("comparing")):
+        ranked = boards(
+            workspace.project,
+            _only(candidates, ids),
+            candidates,
+            hidden=hidden(chosen, parts),
+            baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
+            count=count,
+        )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(
             f"--baseline {baseline} has no line on this page",
@@ -86,8 +108,9 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     every = scores.all_scores(workspace.ledger, all_submissions(workspace.ledger))
     sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
-    about = About(_scores(sent), parts, remarks_of(workspace.ledger))
-    items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
+    about = About(_scores(sent), parts, remarks_of(workspace.ledger), contents.logged, is_live=contents.is_live)
+    with workspace.progress(count := Count("making the page", len(ordered), "runs")):
+        items = gather(workspace.project, count.each(ordered.values()), about, pictures=contents.pictures)
     page = Page(
         title=contents.title,
         boards=ranked,
@@ -99,7 +122,19 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         made_at=now(),
         version=__version__,
     )
-    return Made(render(page), tuple(ordered), len(_entries(ranked)), tuple(warnings))
+    warnings += lacks(workspace.project, list(ordered.values()))
+    return page, warnings
+
+
+def run_items(workspace: Workspace, chosen: Sequence[Run], contents: Contents) -> list[Item]:
+    """What a page shows of each of these runs."""
+    runs = workspace.ledger.runs()
+    every = scores.all_scores(workspace.ledger, all_submissions(workspace.ledger))
+    ids = {run.id for run in chosen}
+    sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
+    remarks = remarks_of(workspace.ledger)
+    about = About(_scores(sent), parts_of(runs), remarks, contents.logged, is_live=contents.is_live)
+    return gather(workspace.project, chosen, about, pictures=contents.pictures)
 
 
 def _only(candidates: Sequence[Candidate], ids: set[str]) -> list[Candidate]:

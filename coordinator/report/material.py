@@ -8,12 +8,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from coordinator.comparison import sd_of
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
 from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, oof, read_events
+from coordinator.runs import fetch
 from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
@@ -100,6 +102,10 @@ class About:
     """By run id, the runs that this one is made of, in their order: its curves are theirs, too."""
     remarks: Sequence[Remark] = ()
     """The ledger's notes and tags."""
+    logged: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    """By run id, what its log reported so far, for runs whose results are not here."""
+    is_live: bool = False
+    """Whether each run has an address of its own, /runs/ID."""
 
 
 def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
@@ -131,7 +137,7 @@ class Elsewhere:
 
     @property
     def sd(self) -> float | None:
-        return stdev(self.values) if len(self.values) > 1 else None
+        return sd_of(self.values) if len(self.values) > 1 else None
 
 
 def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
@@ -156,12 +162,12 @@ def directory_of(project: Project, run: Run) -> Path | None:
 def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
     summary, directory = run.reported, directory_of(project, run)
     parts = tuple(about.parts.get(run.id, ()))
-    reported = _events(directory)
+    reported = _events(directory) or about.logged.get(run.id, ())
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
-        anchor=f"run-{number}",
+        anchor=f"/runs/{run.id}" if about.is_live else f"run-{number}",
         tables=tuple(summary.primary_first),
         primary=summary.metric(summary.primary_name),
         value=summary.primary_value,
@@ -175,7 +181,7 @@ def _item(project: Project, run: Run, number: int, about: About, most: int) -> I
         pictures_left_out=left_out,
         facts=_facts(run),
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
-        warnings=_warnings(run, directory),
+        warnings=_warnings(project, run, directory),
         parts=parts,
         tags=tuple(texts(about.remarks, run, "tag")),
         notes=tuple(texts(about.remarks, run, "note")),
@@ -259,7 +265,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     return tuple((clean(name), clean(value)) for name, value in facts if value)
 
 
-def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
+def _warnings(project: Project, run: Run, directory: Path | None) -> tuple[str, ...]:
     # The message of a merged run is no warning.
     found = [clean(run.message)] if run.message and not run.is_merged else []
     error = run.reported.error
@@ -267,8 +273,11 @@ def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
         found.append(error.traceback or error.line)
     if run.reported.digest not in ("", run.digest):
         found.append("The file that ran is not the one that was pushed: their digests differ.")
-    if directory is None:
-        found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}")
+    if directory is None and not run.state.is_active:
+        version = f" --version {run.version}" if run.has_kernel else ""
+        found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}{version}")
+    elif directory is not None and (gone := fetch.lacking(project, run)):
+        found.append(f"Not here any more: {', '.join(gone[:_MESSAGES])}. coord fetch-results --all brings them again.")
     return tuple(found)
 
 

@@ -22,6 +22,8 @@ from coordinator.report import charts, views
 from coordinator.report.boards import Board
 from coordinator.report.material import Item, elsewhere
 
+_TEMPLATES = ("components.html.j2", "report.html.j2")
+
 
 @dataclass(frozen=True)
 class Page:
@@ -45,40 +47,67 @@ class Page:
 
 def render(page: Page) -> str:
     """The page's text. Equal pages give the same text."""
-    boards, items = page.boards, page.items
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    style, script = report_file("report.css"), report_file("report.js")
+    return (
+        new_environment()
+        .get_template("report.html.j2")
+        .render(
+            **template_values(page),
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
     )
-    environment.filters |= {"figure": _figure, "signed": _signed, "span": _span, "percent": percent, "apart": figure}
-    style, script = _file("report.css"), _file("report.js")
+
+
+def new_environment(*others: jinja2.BaseLoader) -> jinja2.Environment:
+    """The template engine, with the report's templates (the parts are in components.html.j2) and those of `others`."""
+    found = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.FunctionLoader(_template), *others]),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "figure": _figure,
+        "signed": _signed,
+        "span": _span,
+        "percent": percent,
+        "apart": figure,
+        "link": lambda anchor: anchor if anchor.startswith("/") else f"#{anchor}",
+    }
+    return found
+
+
+def template_values(page: Page) -> dict[str, Any]:
+    """What the parts of a page refer to."""
+    boards, items = page.boards, page.items
     by_id = {item.run.id: item for item in items}
     shown = views.with_a_line(boards, items)
-    return environment.from_string(_file("report.html.j2")).render(
-        title=page.title,
-        made_at=page.made_at,
-        version=page.version,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        items=items,
-        item_of=by_id,
-        boards=boards,
-        rows=page.rows,
-        without=[item for item in items if item.run.id not in shown],
-        recorded=elsewhere(page.recorded),
-        settings=page.settings,
-        learning=[(board, views.learning(board, by_id)) for board in boards],
-        spread=[(board, views.folds(board), views.folds_left_out(board)) for board in boards],
-        against=[(board, views.against(board, by_id)) for board in boards],
-        lost=[(board, *views.lost(board, by_id)) for board in boards],
-        agreements=page.agreements,
-        has_score=any(item.score.public is not None for item in items),
-        curves=views.run_curves,
-        strip=views.strip,
-        score_of=views.score,
-        bar=charts.bar,
-    )
+    return {
+        "title": page.title,
+        "made_at": page.made_at,
+        "version": page.version,
+        "items": items,
+        "item_of": by_id,
+        "boards": boards,
+        "rows": page.rows,
+        "without": [item for item in items if item.run.id not in shown],
+        "recorded": elsewhere(page.recorded),
+        "settings": page.settings,
+        "learning": [(board, views.learning(board, by_id)) for board in boards],
+        "spread": [(board, views.folds(board), views.folds_left_out(board)) for board in boards],
+        "against": [(board, views.against(board, by_id)) for board in boards],
+        "lost": [(board, *views.lost(board, by_id)) for board in boards],
+        "agreements": page.agreements,
+        "has_score": any(item.score.public is not None for item in items),
+        "curves": views.run_curves,
+        "strip": views.strip,
+        "score_of": views.score,
+        "bar": charts.bar,
+    }
 
 
 def _figure(value: Any) -> str:
@@ -105,7 +134,12 @@ def _span(seconds: float | None) -> str:
     )
 
 
-def _file(name: str) -> str:
+def _template(name: str) -> str | None:
+    return report_file(name) if name in _TEMPLATES else None
+
+
+def report_file(name: str) -> str:
+    """The text of a file of this package: a template, a style or a script."""
     return resources.files("coordinator.report").joinpath(name).read_text(encoding="utf-8")
 
 

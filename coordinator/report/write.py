@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import hint as full_hint
 from coordinator.errors import UsageError
 from coordinator.files import write_atomically
 from coordinator.report.make import Contents, make_report
@@ -36,5 +37,5 @@ def write_report(workspace: Workspace, file: Path, contents: Contents) -> Writte
     try:
         write_atomically(file, made.text)
     except OSError as error:
-        raise UsageError(f"--output {file}: {error.strerror}") from error
+        raise UsageError(f"--output {file}: {error.strerror}", hint=full_hint(error, file)) from error
     return WrittenReport(file, len(made.text.encode("utf-8")), made.configs, made.runs)

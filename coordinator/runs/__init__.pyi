@@ -3,6 +3,7 @@ from .arrival import adopt as adopt, arrived as arrived
 from .cancel import Deletion as Deletion
 from .chain import push_chain as push_chain
 from .chain_plan import Step as Step, chain_of_needs as chain_of_needs, plan_chain as plan_chain
+from .dry_overrides import override_problems as override_problems
 from .dry_run import dry_run_kernel as dry_run_kernel
 from .entries import StatusLine as StatusLine, entries as entries
 from .fetch import (
@@ -13,10 +14,12 @@ from .fetch import (
 )
 from .follow import follow_run as follow_run, wait_for_end as wait_for_end
 from .isolation import warn_of_isolation as warn_of_isolation
+from .missing_source import source_remedy as source_remedy
 from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
 from .push_several import push_several as push_several
 from .refresh import (
+    Look as Look,
     current_log as current_log,
     refresh_run as refresh_run,
 )
@@ -30,5 +33,6 @@ from .status import (
     Status as Status,
     current_status as current_status,
     open_targets as open_targets,
+    pause_between_looks as pause_between_looks,
     watch as watch,
 )

@@ -189,7 +189,7 @@ def _delete(target: Target, run: Run) -> None:
     if target.source(run.owner, run.slug) is not None:
         raise lost or TargetError(
             f"{run.target} reports that it deleted {run.owner}/{run.slug}, but the kernel still exists",
-            hint=f"Delete it on its page: {run.url}",
+            hint=f"Delete it on its page: {run.url}" if run.url else None,
         )
 
 

@@ -49,7 +49,7 @@ def push_chain(
     if workspace.target.name == "local":
         warn_of_isolation(workspace.project, workspace.say)
     # All of them now: what is wrong with the last one is told before the first one runs.
-    works = {link.name: work_to_do(assemble(workspace.project, link.experiment)) for link in links}
+    works = {link.name: work_to_do(assemble(workspace.project, link.experiment, workspace.progress)) for link in links}
     chain = _Chain(workspace, works, _command(workspace, names, overrides))
     by_name, going = {link.name: link for link in links}, dict[str, Run]()
     for number, link in enumerate(links, start=1):
@@ -89,7 +89,7 @@ def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool) -> Run:
     """The run that does the link's work: one that is there, or a new one."""
     workspace = chain.workspace
     while True:
-        built = assemble(workspace.project, link.experiment)
+        built = assemble(workspace.project, link.experiment, workspace.progress)
         if work_to_do(built) != chain.works[link.name]:
             raise ExperimentError(
                 f"{link.name} is not what it was when the chain began: its sources, config or settings have changed",

@@ -172,7 +172,9 @@ def plan_chain(workspace: Workspace, links: Sequence[Link]) -> tuple[Step, ...]:
             steps[link.name] = Step(link, Action.STOP, "stopped", why)
             continue
         fresh = {step.experiment for step in before if step.is_fresh}
-        steps[link.name] = judge(workspace, link, assemble(workspace.project, link.experiment), fresh)
+        steps[link.name] = judge(
+            workspace, link, assemble(workspace.project, link.experiment, workspace.progress), fresh
+        )
     return tuple(steps.values())
 
 

@@ -42,7 +42,7 @@ def continue_run(
 ) -> Run:
     """Pushes the run that goes on from `earlier`; see `continuation_of` for its config, and `push_kernel`."""
     found = continuation_of(workspace, earlier, overrides)
-    built = build_kernel(workspace.project, found.experiment)
+    built = build_kernel(workspace.project, found.experiment, workspace.progress)
     for message in built.messages:
         workspace.say(message)
     changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)

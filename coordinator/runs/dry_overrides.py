@@ -3,43 +3,100 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from coordinator.errors import ProjectError, did_you_mean
-from coordinator.project import Experiment, Project, check, leaves
+from coordinator.project import Experiment, Project, Section, check, leaves
 
 _TABLE = "[tool.coord.dry_run.overrides]"
+_SHOWN = 8  # values in one line
 
 
 def dry_overrides(
     project: Project, experiment: Experiment, given: Sequence[str], say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Dotted paths and values, for COORD_OVERRIDES; `given` are the `--set` texts.
+    """Dotted paths and values, for COORD_OVERRIDES; `given` are the `--set` texts, which win.
 
-    Raises ProjectError, with all problems, for a path that the config does not have and a value that it does not take.
+    `say` gets a line with what the settings replace, and one for each value that they do not because of `given`. Raises
+    ProjectError, with all problems, for a path that the config does not have and a value that it does not take.
     """
-    settings = project.settings.dry_run.overrides
-    config = experiment.config
-    problems = []
-    for path, value in settings.items():
-        if not _has(config, path):
-            problems.append(f'"{path}": the config has no such value{did_you_mean(path, dict(leaves(config)))}')
-            continue
-        _, found = check(project.config_class(), _with(config, path.split("."), value))
-        problems += [f"{problem.path}: {problem.message}" for problem in found]
+    problems = override_problems(project, experiment)
     if problems:
-        lines = "".join(f"\n  {_TABLE} {problem}" for problem in problems)
+        lines = "".join(f"\n  {problem}" for problem in problems)
         raise ProjectError(
             f"{project.relative(project.pyproject)} has {len(problems)} problem{'s' * (len(problems) != 1)}:{lines}"
         )
-    ours = [text.partition("=")[0].strip() for text in given]
+    settings, config = project.settings.dry_run.overrides, experiment.config
+    ours = [_in_config(experiment, text.partition("=")[0].strip()) for text in given]
+    kept = {path: value for path, value in settings.items() if path not in ours}
+    if replaced := list(_replaced(config, kept, ours)):
+        more = f" and {len(replaced) - _SHOWN} more" if len(replaced) > _SHOWN else ""
+        where = f"{_TABLE} in {project.relative(project.pyproject)}"
+        say(f"for the dry run {', '.join(replaced[:_SHOWN])}{more} ({where}; --set wins over it)")
     for path in settings:
         if any(f"{path}.".startswith(f"{each}.") or f"{each}.".startswith(f"{path}.") for each in ours):
             say(f"{path} is as --set says, not as {_TABLE} in {project.relative(project.pyproject)} says")
-    return {path: value for path, value in settings.items() if path not in ours} | {
-        path: functools.reduce(lambda section, key: section[key], path.split("."), config) for path in ours
-    }
+    values = dict(leaves(config))
+    return kept | {path: values[path] if path in values else _section(config, path) for path in ours}
+
+
+def override_problems(project: Project, experiment: Experiment) -> list[str]:
+    """What is wrong with the settings' values for the dry run of an experiment, each with its table and its line."""
+    config, found = experiment.config, list[str]()
+    for path, value in project.settings.dry_run.overrides.items():
+        table = f"{_TABLE}{_line(project, path)}"
+        if not _has(config, path):
+            found.append(f'{table} "{path}": the config has no such value{did_you_mean(path, dict(leaves(config)))}')
+            continue
+        _, problems = check(experiment.declared, _with(config, path.split("."), value))
+        found += [f"{table} {problem.path}: {problem.message}" for problem in problems]
+    return found
+
+
+def _replaced(config: Mapping[str, Any], settings: Mapping[str, Any], ours: Sequence[str]) -> Iterator[str]:
+    """Each value that changes, as `train.epochs = 1 (not 40)`."""
+    before = dict(leaves(config))
+    for path, value in settings.items():
+        below = (
+            [(f"{path}.{name}", each) for name, each in leaves(value)] if isinstance(value, dict) else [(path, value)]
+        )
+        for name, each in below:
+            if name not in ours and before.get(name) != each:
+                old = f" (not {_shown(before[name])})" if name in before else ""
+                yield f"{name} = {_shown(each)}{old}"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _line(project: Project, path: str) -> str:
+    """Where the settings name that path: ` (line 12)`; nothing if it is written in a way that is not recognised."""
+    try:
+        lines = project.pyproject.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return ""
+    key = re.compile(rf"""\s*(["']?){re.escape(path)}\1\s*=""")
+    inside = False
+    for number, line in enumerate(lines, 1):
+        if line.strip().startswith("["):
+            inside = line.strip().startswith(_TABLE)
+        elif inside and key.match(line):
+            return f" (line {number})"
+    return ""
+
+
+def _in_config(experiment: Experiment, path: str) -> str:
+    """The path as the config has it: flags have other spellings (batch-size)."""
+    declared = experiment.declared
+    return declared.aliases.get(path, path) if isinstance(declared, Section) else path
+
+
+def _section(config: Mapping[str, Any], path: str) -> Any:
+    return functools.reduce(lambda section, key: section[key], path.split("."), config)
 
 
 def _has(config: Mapping[str, Any], path: str) -> bool:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.errors import BundleError, ProjectError
+from coordinator.errors import BundleError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
 from coordinator.runs.dry_needs import note_end, stand_in
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.missing_source import source_remedy
+from coordinator.runs.sample_data import ready_sample_data
 from coordinator.target import LogRecord, local
-from coordinator.text import command_line
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def dry_run_kernel(
     overrides = dry_overrides(project, built.experiment, given, say)
     kernel = built.experiment.kernel
     folder = project.root / settings.input if settings.input else None
-    if folder is not None and not folder.is_dir():
-        _prepare(project, folder)
+    if folder is not None:
+        ready_sample_data(project, folder, say)
     inputs = _mounts(project, kernel, folder, say)
     owner = project.settings.owner or local.OWNER
     inputs |= {local.mount_path(project, "datasets", f"{owner}/{own.slug}"): own.content for own in built.datasets}
@@ -105,30 +104,20 @@ def _mounts(
     local Kaggle has, and `say` is told of the others.
     """
     mounts: dict[str, Path | None] = {}
+    missing: dict[str, tuple[str, str]] = {}
     for kind, folder in _KINDS.items():
         for source in getattr(kernel, kind):
-            found = in_place or local.source_folder(project, kind, source)
-            mounts[local.mount_path(project, folder, source)] = found
+            path = local.mount_path(project, folder, source)
+            mounts[path] = in_place or local.source_folder(project, kind, source)
+            missing[path] = kind, source
     for source in kernel.model_sources:
         path, registered = local.model_mount(project, source)
         mounts[path] = registered or in_place
+        missing[path] = "model_sources", source
     for path in (path for path, found in mounts.items() if found is None):
+        kind, source = missing[path]
         say(
-            f"warning: nothing is mounted at input/{path}: add it to the local Kaggle (coord local --help), or name a "
+            f"warning: nothing is mounted at input/{path}. {source_remedy(project, kind, source, 'local')}; or name a "
             "folder for all sources: input in [tool.coord.dry_run]"
         )
     return {path: folder for path, folder in mounts.items() if folder is not None}
-
-
-def _prepare(project: Project, folder: Path) -> None:
-    command = project.settings.dry_run.prepare
-    shown = project.relative(folder)
-    if not command:
-        raise ProjectError(f"[tool.coord.dry_run] input: there is no folder {shown}")
-    try:
-        subprocess.run([sys.executable, *command], cwd=project.root, check=True, stdout=sys.stderr)
-    except subprocess.CalledProcessError as error:
-        made = command_line("python", *command)
-        raise ProjectError(f"{shown} is missing, and making it failed: {made} ended with {error.returncode}") from error
-    if not folder.is_dir():
-        raise ProjectError(f"[tool.coord.dry_run] prepare made no folder {shown}")

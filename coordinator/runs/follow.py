@@ -92,8 +92,9 @@ def wait_for_end(workspace: Workspace, run: Run) -> Run:
             return run
         at = run_times(run)
         if at.is_stuck:
+            look = f"Look at {run.url}. " if run.url else ""
             raise RunFailed(
                 f"{run.label} is reported as running, but a session ends after {at.limit}",
-                hint=f"Look at {run.url}. To end it: coord cancel --exp {run.experiment} --version {run.version}",
+                hint=f"{look}To end it: coord cancel --exp {run.experiment} --version {run.version}",
             )
         pace.sleep()

@@ -21,6 +21,7 @@ from typing import Any
 
 from coordinator import __version__
 from coordinator.bundle import image_of, read_kernel
+from coordinator.disk import hint as full_hint
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.files import check_free, is_leftover, write_atomically, write_folder
 from coordinator.kernel import METADATA_FILE
@@ -138,7 +139,8 @@ def write(file: Path, kernel: str) -> None:
     try:
         write_atomically(file, kernel)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+        what = f"{file} cannot be written: {error.strerror or error}"
+        raise UsageError(what, hint=full_hint(error, file)) from error
 
 
 def _differs(file: Path, data: bytes) -> bool:

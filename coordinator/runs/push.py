@@ -15,6 +15,7 @@ from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_siz
 from coordinator.ledger import Ledger, Run, claim, is_ahead, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.arrival import settle, wait_for_arrival
+from coordinator.runs.missing_source import kinds_of, source_remedy
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import reads_now
@@ -109,7 +110,7 @@ def _check_active(
         current = refresh_run(workspace, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
-                f"{current.label} {current.state.phrase}: {current.url}",
+                ": ".join(filter(None, (f"{current.label} {current.state.phrase}", current.url))),
                 hint=f"Wait for it (coord logs --exp {experiment} --follow), or start a second session with --force.",
             )
 
@@ -248,7 +249,10 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
         message=message,
     )
     if lacks:
-        raise TargetError(f"{run.label} has started {message}: {run.url}", hint=_what_to_check(workspace, run))
+        raise TargetError(
+            ": ".join(filter(None, (f"{run.label} has started {message}", run.url))),
+            hint=_what_to_check(workspace, run),
+        )
     return run
 
 
@@ -260,9 +264,8 @@ def _what_to_check(workspace: Workspace, run: Run) -> str:
     lines = [
         f"Its kernel may have been deleted: coord push --exp {name}, and then {run.experiment} again" for name in names
     ]
-    if len(needed) < len(run.lacks):
-        added = " (coord local add-dataset OWNER/SLUG DIR makes one known here)" if run.target == "local" else ""
-        lines.append(f"Check the names{added}.")
+    for kind, name in kinds_of(run.metadata, [name for name in run.lacks if name not in needed]):
+        lines.append(f"{name}: {source_remedy(workspace.project, kind, name, run.target)}")
     return "\n".join(lines)
 
 

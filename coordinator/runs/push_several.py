@@ -59,7 +59,7 @@ def push_several(
 
 
 def _built(workspace: Workspace, name: str, overrides: Sequence[str]) -> Build:
-    built = build_kernel(workspace.project, find_experiment(workspace.project, name, overrides))
+    built = build_kernel(workspace.project, find_experiment(workspace.project, name, overrides), workspace.progress)
     for message in built.messages:
         workspace.say(message)
     return built

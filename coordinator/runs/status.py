@@ -110,10 +110,17 @@ def open_targets(project: Project) -> Iterator[OpenTargets]:
         targets.close()
 
 
-def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
+def current_status(
+    targets: OpenTargets,
+    ledger: Ledger,
+    runs: Iterable[Run],
+    *,
+    at_once: int = AT_ONCE,
+    on_look: Callable[[Run, Look], None] | None = None,
+) -> Status:
     """Asks the targets about every active run, in parallel; a run whose target fails stays as last known.
 
-    The threads only ask; this thread writes the ledger.
+    The threads only ask; this thread writes the ledger, and calls `on_look` with each answer.
     """
     runs = list(runs)
     failures: dict[str, CoordError] = {}
@@ -140,8 +147,12 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
             looks = [(asked[each], each.result) for each in answered]
             failures.update(_recorded(targets.project, ledger, looks))
             for run, answer in looks:
-                if run.id not in failures and (values := course(answer().events(targets.project.settings.metrics))):
+                if run.id in failures:
+                    continue
+                if values := course(answer().events(targets.project.settings.metrics)):
                     targets.courses[run.id] = values
+                if on_look is not None:
+                    on_look(run, answer())
     found = tuple(ledger.get(run.id) for run in runs)
     for run in found:
         if run.id not in targets.courses and run.fetched_at and run.version is not None:
@@ -212,4 +223,9 @@ def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTE
             return
         if now.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-        clock.sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])
+        clock.sleep(pause_between_looks(active))
+
+
+def pause_between_looks(active: Iterable[Run]) -> float:
+    """Seconds to wait before these runs are asked for again."""
+    return _PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"]

@@ -80,7 +80,7 @@ def fetched_cv(workspace: Workspace, run: Run) -> PairedCV:
             tried.add(each.id)
             workspace.say(f"fetching the metrics of {each.label}, which {run.label} read")
             try:
-                fetch.fetch_run(workspace, each, force=False, show=lambda _: None, choice=_WITH_METRICS)
+                fetch.fetch_run(workspace, each, force=False, choice=_WITH_METRICS)
             except CoordError as error:
                 workspace.say(f"warning: they can't be fetched, so its CV is not known: {error.what}")
 

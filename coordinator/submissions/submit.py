@@ -184,7 +184,7 @@ def _open(competitions: Competitions, slug: str, known: list[str]) -> Competitio
         near = did_you_mean(slug, {each for each in known if each != slug})
         raise type(error)(error.what + near, hint=error.hint) from error
     if not found.is_open:
-        raise TargetError(f"{slug} takes no submissions", hint=f"See {found.url}")
+        raise TargetError(f"{slug} takes no submissions", hint=f"See {found.url}" if found.url else None)
     return found
 
 

@@ -34,9 +34,9 @@ class FetchedAndMerged:
 
 
 def fetch_and_merge(
-    workspace: Workspace, runs: Sequence[Run], *, display: fetch.Display, force: bool, choice: fetch.Choice
+    workspace: Workspace, runs: Sequence[Run], *, force: bool, choice: fetch.Choice
 ) -> FetchedAndMerged:
     """Fetches the runs (see `fetch_several`), and merges the sweeps of split folds that are whole now."""
-    fetches = fetch.fetch_several(workspace, runs, display=display, force=force, choice=choice)
+    fetches = fetch.fetch_several(workspace, runs, force=force, choice=choice)
     merged, not_merged = merge_fetched(workspace, fetches.fetched)
     return FetchedAndMerged(fetches, tuple(merged), tuple(not_merged))

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, run_of, sweeps_of
+from coordinator.progress import Count
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
 from coordinator.runs import Fetched, provenance
@@ -29,6 +30,8 @@ from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
 FOLDS = "folds.csv"
+_STEPS = 4
+"""For each fold its summary, its out-of-fold rows and its events are read, and what came of it is written."""
 
 
 def groups(sweep: Sweep) -> dict[str, list[str]]:
@@ -112,20 +115,21 @@ def merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     if any(run.files != runs[0].files for run in runs):
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
     workspace.say(f"merging the {len(runs)} folds of {whole}")
-    with held(workspace.project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True):
-        return _merge(workspace, whole, runs)
+    count = Count(f"merging {whole}", _STEPS * len(runs))
+    with held(workspace.project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True), workspace.progress(count):
+        return _merge(workspace, whole, runs, count)
 
 
-def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
+def _merge(workspace: Workspace, whole: str, runs: Sequence[Run], count: Count) -> Run:
     # Imported here: it loads the template engine, which a fetch without folds does not need.
     from coordinator.kernel import assemble, with_owner
 
     folders = [workspace.project.results(run.experiment, run.target, run.results_version) for run in runs]
-    summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
+    summaries = [_summary(run, folder) for run, folder in count.each(list(zip(runs, folders, strict=True)))]
     of_all = frozenset(workspace.project.settings.sweep.of_all_folds)
-    oof = merged_oof(whole, folders, of_all)
+    oof = merged_oof(whole, count.each(folders), of_all)
     _check_folds(whole, folders, workspace.project.settings.metrics.rows)
-    built = assemble(workspace.project, find_experiment(workspace.project, whole))
+    built = assemble(workspace.project, find_experiment(workspace.project, whole), workspace.progress)
     known = [
         run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target, hidden=True) if run.is_merged
     ]
@@ -169,10 +173,13 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
         if events := merged_events(folders):
             (merged / EVENTS).write_text(events, encoding="utf-8", newline="\n")
+        count.advance(len(runs))
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
         if (module := workspace.project.settings.sweep.merge) is not None:
-            for line in _complete(workspace.project, module, whole, [merged, *folders]):
+            with workspace.progress(Count(f"merging {whole} with {module}")):
+                lines = _complete(workspace.project, module, whole, [merged, *folders])
+            for line in lines:
                 workspace.say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=read_summary(merged / SUMMARY))
         results = Results(workspace.project.results(whole, run.target, run.results_version))

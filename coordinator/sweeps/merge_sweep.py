@@ -10,7 +10,7 @@ from coordinator.sweeps.progress import refresh_sweep
 from coordinator.workspace import Workspace
 
 
-def merge_sweep(workspace: Workspace, sweep: Sweep, *, display: fetch.Display) -> list[Run]:
+def merge_sweep(workspace: Workspace, sweep: Sweep) -> list[Run]:
     """The merged runs, one for each experiment that was divided by folds; fetches first what is missing here.
 
     Raises UsageError if the sweep was not split into folds, RunFailed if a fold is not complete or the folds do not fit
@@ -24,9 +24,8 @@ def merge_sweep(workspace: Workspace, sweep: Sweep, *, display: fetch.Display) -
         refresh_sweep(there, sweep)
         for whole in parts:
             runs = fold_runs(there.ledger, sweep, whole)
-            with display() as show:
-                for run in runs:
-                    if not run.fetched_at and not is_mergeable(there.project, run):
-                        fetch.fetch_run(there, run, force=False, show=show)
+            for run in runs:
+                if not run.fetched_at and not is_mergeable(there.project, run):
+                    fetch.fetch_run(there, run, force=False)
             merged.append(merge(there, whole, runs))
     return merged

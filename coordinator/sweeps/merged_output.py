@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coordinator.errors import RunFailed, TargetError
@@ -13,7 +13,7 @@ from coordinator.results import event_in, oof
 OOF, EVENTS = "oof.csv", "metrics.jsonl"
 
 
-def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> str:
+def merged_oof(whole: str, folders: Iterable[Path], of_all: frozenset[str]) -> str:
     """The rows of every oof.csv, sorted by the first column, each image once; the columns `of_all` are left blank."""
     header: list[str] = []
     rows: dict[str, list[str]] = {}

@@ -128,7 +128,7 @@ def plan_sweep(
     runs = workspace.ledger.runs(target=target, hidden=True)
     planned = []
     for each in found:
-        work = work_now(workspace, assemble(workspace.project, each.experiment), target)
+        work = work_now(workspace, assemble(workspace.project, each.experiment, workspace.progress), target)
         planned.append(
             Planned(
                 each,

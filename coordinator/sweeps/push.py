@@ -61,7 +61,9 @@ def resume(
 
 def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:
     """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
-    built = build_kernel(workspace.project, sweeps.find_experiment(workspace.project, member.experiment))
+    built = build_kernel(
+        workspace.project, sweeps.find_experiment(workspace.project, member.experiment), workspace.progress
+    )
     if work_now(workspace, built, sweep.target) != member.work:
         raise ExperimentError(
             f"{member.experiment} is not what it was when the sweep {sweep.name} began: "

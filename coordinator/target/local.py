@@ -24,10 +24,6 @@ from coordinator.target.protocol import LogRecord
 
 OWNER = "local"
 """The local Kaggle's user where the settings name no owner."""
-PORT = 7788
-"""The port of `coord local serve` if none is given."""
-WEBSITE = f"http://127.0.0.1:{PORT}"
-"""The start of a local run's URL, as `serve` shows it: the server of a single command ends with the command."""
 
 
 def _module(name: str) -> ModuleType:

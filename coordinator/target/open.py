@@ -28,7 +28,7 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
 
     with contextlib.ExitStack() as stack:
         if name == "local":
-            owner, website = project.settings.owner or local.OWNER, local.WEBSITE
+            owner, website = project.settings.owner or local.OWNER, ""
             server = stack.enter_context(local.local_kaggle(project))
             endpoint = server.endpoint
             credentials = Credentials(source="the local target", username=owner, key=server.token)

@@ -12,7 +12,6 @@ from coordinator.names import confined, local_name, same_file
 from coordinator.system import is_too_long
 from coordinator.target import OutputFile
 from coordinator.transfers import parallel
-from coordinator.transfers.progress import Progress
 from coordinator.transfers.transfer import Transfer
 
 _THREADS = 32  # most output is many small files, whose time is the way to the target and back
@@ -84,9 +83,7 @@ def bring_named(transfer: Transfer, path: PurePosixPath, refused: Refused) -> No
         refused.setdefault(f"this system refuses the name ({why})", []).append(str(path))
 
 
-def run(
-    transfer: Transfer, jobs: Sequence[Callable[[], None]], show: Callable[[Progress], None], *, go_on: str
-) -> None:
+def run(transfer: Transfer, jobs: Sequence[Callable[[], None]], *, go_on: str) -> None:
     """Runs the jobs side by side. Raises the first error, once everything that can be fetched is here.
 
     `go_on` is the command that fetches the rest.
@@ -95,7 +92,6 @@ def run(
         jobs,
         threads=_THREADS,
         stop=transfer.stop,
-        beat=lambda: show(transfer.tally.progress()),
         tolerated=TargetError,
         at_most=_BAD_FILES,
     )

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-_BEAT_SECONDS = 0.25
+_WAIT_SECONDS = 0.25
 _END_SECONDS = 2.0
 
 E = TypeVar("E", bound=Exception)
@@ -18,15 +18,14 @@ def run(
     *,
     threads: int,
     stop: threading.Event,
-    beat: Callable[[], None],
     tolerated: type[E],
     at_most: int,
 ) -> list[E]:
     """Runs the jobs in their order, `threads` at a time, and returns the errors of the kind that is tolerated.
 
     More of these than `at_most`, any other error, or Ctrl-C begin no further job and set `stop` for those that run; the
-    latter two are raised. `beat` is called here several times a second. A thread that waits for a silent server is not
-    waited for then: it does nothing more, and ends with the program.
+    latter two are raised. A thread that waits for a silent server is not waited for then: it
+    does nothing more, and ends with the program.
     """
     waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -56,12 +55,10 @@ def run(
         left = len(jobs)
         while left and len(errors) <= at_most:
             try:
-                error = ended.get(timeout=_BEAT_SECONDS)
+                error = ended.get(timeout=_WAIT_SECONDS)
             except queue.Empty:
-                beat()
-                continue
+                continue  # a wait without end could not be interrupted on every system
             left -= 1
-            beat()
             if isinstance(error, tolerated):
                 errors.append(error)
             elif error is not None:

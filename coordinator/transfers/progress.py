@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from coordinator.progress import Moment, minutes
+
 _WINDOW = 15.0  # seconds that the speed is the mean of
 _SAMPLE = 0.25  # seconds between two samples in that window
 
 
 @dataclass(frozen=True)
-class Progress:
+class Transferred:
     """A moment of a transfer."""
 
     files: int
@@ -41,15 +43,19 @@ class Progress:
         left = self.seconds_left
         return (
             f"{self.files}/{self.of_files} files, {_bytes(self.size)} of {_bytes(self.of_size)}, "
-            f"{_bytes(self.speed)}/s, {'-:--' if left is None else _time(left)} left"
+            f"{_bytes(self.speed)}/s, {'-:--' if left is None else minutes(left)} left"
         )
 
 
 class Tally:
-    """Counts for all threads of a fetch. `moved` is the number of bytes that were transferred."""
+    """Counts for all threads of a fetch; a job in the sense of `coordinator.progress`.
 
-    def __init__(self, of_files: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    `moved` is the number of bytes that were transferred.
+    """
+
+    def __init__(self, of_files: int, label: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
         self.moved = 0
+        self.label = label
         self._of_files = of_files
         self._clock = clock
         self._lock = threading.Lock()
@@ -81,7 +87,11 @@ class Tally:
         with self._lock:
             self._done += 1
 
-    def progress(self) -> Progress:
+    def moment(self) -> Moment:
+        there = self.transferred()
+        return Moment(str(there), min(1.0, there.size / there.of_size) if there.of_size else 0.0)
+
+    def transferred(self) -> Transferred:
         with self._lock:
             now = self._clock()
             while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
@@ -93,7 +103,7 @@ class Tally:
             opened = len(self._files)
             unopened = max(0, self._of_files - opened)
             guessed = round(known / opened * unopened) if opened else 0
-            return Progress(self._done, self._of_files, here, known + guessed, speed)
+            return Transferred(self._done, self._of_files, here, known + guessed, speed)
 
 
 def _bytes(count: float) -> str:
@@ -101,9 +111,3 @@ def _bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count:.0f} B"
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -15,7 +15,9 @@ from pathlib import Path, PurePosixPath
 from coordinator.bundle import Image, image_of, place
 from coordinator.errors import ProjectError
 from coordinator.files import held, write_atomically
+from coordinator.progress import Progress, show_nothing
 from coordinator.project import Project, plain
+from coordinator.wheels.downloads import Downloads
 from coordinator.wheels.lock import MANIFEST, Lock, Wheel, parsed, read_lock, why_outdated
 from coordinator.wheels.resolve import named, resolve
 from coordinator.wheels.run_pip import run_pip
@@ -32,7 +34,9 @@ class Prepared:
     """Whether the requirements were resolved now."""
 
 
-def prepare_wheels(project: Project, *, upgrade: bool, say: Callable[[str], None]) -> Prepared:
+def prepare_wheels(
+    project: Project, *, upgrade: bool, say: Callable[[str], None], progress: Progress = show_nothing
+) -> Prepared:
     """Resolves the requirements if that is not done yet, or `upgrade` asks for newer versions, and downloads.
 
     Raises ProjectError if they cannot be resolved, and the errors of `run_pip`.
@@ -50,10 +54,11 @@ def prepare_wheels(project: Project, *, upgrade: bool, say: Callable[[str], None
         if why:
             say(f"{project.relative(project.wheels_lock)} is outdated: {why}")
         if lock is not None and why is None and not upgrade:
-            return Prepared(lock, _folder_of(project, image, lock, say), is_new=False)
+            return Prepared(lock, _folder_of(project, image, lock, say, progress), is_new=False)
         say(f"resolving {', '.join(requirements)} for {image}")
         with _new_folder(project) as new:
-            of_image = resolve(wanted, image, new, say)
+            with progress(downloads := Downloads("resolving")):
+                of_image = resolve(wanted, image, new, say, downloads)
             lock = Lock(requirements, image.python, of_image, tuple(map(_wheel, sorted(new.iterdir()))))
             folder = _kept(project, lock, new)
         write_atomically(project.wheels_lock, lock.to_json())
@@ -62,13 +67,17 @@ def prepare_wheels(project: Project, *, upgrade: bool, say: Callable[[str], None
         return Prepared(lock, folder, is_new=True)
 
 
-def _folder_of(project: Project, image: Image, lock: Lock, say: Callable[[str], None]) -> Path | None:
+def _folder_of(
+    project: Project, image: Image, lock: Lock, say: Callable[[str], None], progress: Progress
+) -> Path | None:
     """The folder of the locked wheels, which are downloaded if they are not there."""
     folder = project.wheels(lock.slug)
     if not lock.wheels or folder.is_dir():
         return folder if lock.wheels else None
-    with _new_folder(project) as new:
-        _download(image, lock, new, say)
+    say(f"downloading {lock.shown}")
+    total = sum(wheel.bytes for wheel in lock.wheels)
+    with _new_folder(project) as new, progress(downloads := Downloads("downloading", total)):
+        _download(image, lock, new, downloads)
         return _kept(project, lock, new)
 
 
@@ -84,14 +93,14 @@ def _new_folder(project: Project) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _download(image: Image, lock: Lock, folder: Path, say: Callable[[str], None]) -> None:
+def _download(image: Image, lock: Lock, folder: Path, downloads: Downloads) -> None:
     """Puts the locked wheels into the folder. Raises ProjectError if the index has others now."""
-    say(f"downloading {lock.shown}")
     with tempfile.TemporaryDirectory(prefix="coord-wheels-") as temporary:
         listed = Path(temporary, "requirements.txt")
         lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in lock.wheels]
         listed.write_text("".join(lines), encoding="utf-8", newline="\n")
-        run_pip(image, Path(temporary), ["download", "--no-deps", "--dest", str(folder), "--requirement", str(listed)])
+        words = ["download", "--no-deps", "--dest", str(folder), "--requirement", str(listed)]
+        run_pip(image, Path(temporary), words, downloads)
     for wheel in lock.wheels:
         if not (folder / wheel.file).is_file() or _sha256(folder / wheel.file) != wheel.sha256:
             raise ProjectError(f"the index has no {wheel.file} any more", hint="Resolve anew: coord wheels --upgrade")

@@ -18,13 +18,18 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from coordinator.bundle import Image, normalised
+from coordinator.wheels.downloads import Downloads
 from coordinator.wheels.run_pip import PLATFORMS, run_pip
 
 _NO_EXTRA = re.compile(r"^WARNING: (\S+) \S+ does not provide the extra", re.MULTILINE)
 
 
 def resolve(
-    requirements: Sequence[Requirement], image: Image, folder: Path, say: Callable[[str], None]
+    requirements: Sequence[Requirement],
+    image: Image,
+    folder: Path,
+    say: Callable[[str], None],
+    downloads: Downloads,
 ) -> dict[str, str | None]:
     """Downloads the wheels that the image lacks into the empty folder.
 
@@ -33,7 +38,7 @@ def resolve(
     versions = {name: version for name, version in image.packages.items() if version and _is_version(version)}
     # Their own requirements are unknown, and so are those of their extras: then the index has to say.
     open_ = {name for each in requirements if each.extras and (name := normalised(each.name)) in versions}
-    while (missing := _download(requirements, image, folder, versions, open_)) - open_:
+    while (missing := _download(requirements, image, folder, versions, open_, downloads)) - open_:
         open_ |= missing
         for file in folder.iterdir():
             file.unlink()
@@ -57,7 +62,12 @@ def named(file: Path) -> tuple[str, str]:
 
 
 def _download(
-    requirements: Sequence[Requirement], image: Image, folder: Path, versions: dict[str, str], open_: Collection[str]
+    requirements: Sequence[Requirement],
+    image: Image,
+    folder: Path,
+    versions: dict[str, str],
+    open_: Collection[str],
+    downloads: Downloads,
 ) -> set[str]:
     """Fills the folder; returns the packages of the image whose extras something needs."""
     with tempfile.TemporaryDirectory(prefix="coord-wheels-") as temporary:
@@ -69,7 +79,7 @@ def _download(
         kept = _constraints(requirements, versions, open_)
         constraints.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8", newline="\n")
         options = ["--dest", str(folder), "--find-links", str(links), "--constraint", str(constraints)]
-        output = run_pip(image, Path(temporary), ["download", *options, *map(str, requirements)])
+        output = run_pip(image, Path(temporary), ["download", *options, *map(str, requirements)], downloads)
         return {normalised(name) for name in _NO_EXTRA.findall(output)} & set(versions)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from coordinator.bundle import Image, marker_environment
 from coordinator.errors import DependencyError, NoAnswer, ProjectError
 from coordinator.kaggle_rules import IMAGE_GLIBC
+from coordinator.wheels.downloads import Downloads
 
 PLATFORMS = (
     *(f"manylinux_2_{minor}_x86_64" for minor in range(IMAGE_GLIBC, 4, -1)),
@@ -36,7 +37,7 @@ sys.exit(main())
 _UNREACHABLE = ("Retrying (", "Could not fetch URL", "Failed to establish a new connection", "ConnectionError")
 
 
-def run_pip(image: Image, folder: Path, command: Sequence[str]) -> str:
+def run_pip(image: Image, folder: Path, command: Sequence[str], downloads: Downloads) -> str:
     """The output of `pip COMMAND...`; `folder` is for what it needs meanwhile.
 
     Raises DependencyError if this Python has no pip, NoAnswer if no index can be reached, ProjectError if it fails.
@@ -58,11 +59,24 @@ def run_pip(image: Image, folder: Path, command: Sequence[str]) -> str:
         *(word for platform in PLATFORMS for word in ("--platform", platform)),
     ]
     # Started like this it would not see that it is in a virtual environment, and refuse to work outside of one.
-    environment = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0"}
-    done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise _failure(image, done.stdout + done.stderr)
-    return done.stdout + done.stderr
+    unfinished = folder / "unfinished"
+    unfinished.mkdir(exist_ok=True)
+    environment = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0", "TMPDIR": str(unfinished)}
+    downloads.begin(unfinished)
+    lines = []
+    with subprocess.Popen(
+        words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                lines.append(line)
+                downloads.heard(line)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise _failure(image, "".join(lines))
+    return "".join(lines)
 
 
 def _failure(image: Image, output: str) -> ProjectError | NoAnswer:

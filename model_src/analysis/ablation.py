@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..config import Config
-from ..prediction.thresholds import RuleChoice
+from ..prediction.thresholds import Counts, Rule, RuleChoice, choose
 
 if TYPE_CHECKING:  # they import torch, which the merge of folds must not need
     from ..prediction.predict import Tta
@@ -67,6 +67,59 @@ def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: R
         "dice_chosen": float(choice.chosen_dice.mean()),
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
     }
+
+
+HeldRow = tuple[int, int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Of an image of the holdout: its pixels, its true pixels, and area and overlap as `thresholds.count` returns them."""
+
+
+def choose_held(
+    rows: Sequence[HeldRow], scores: tuple[float, ...], thresholds: tuple[float, ...], rules: Sequence[Rule]
+) -> Rule:
+    """The best rule for the predictions of all folds together on the images of the holdout."""
+    pixels, truth, area, overlap = zip(*rows, strict=True)
+    counts = Counts(
+        scores=scores,
+        thresholds=thresholds,
+        folds=np.zeros(len(rows), np.int64),
+        pixels=np.array(pixels, np.int64),
+        truth=np.array(truth, np.int64),
+        area=np.stack(area),
+        overlap=np.stack(overlap),
+    )
+    return choose(counts, rules).rule
+
+
+@dataclass(frozen=True)
+class ChosenRule:
+    """The rule for the test images."""
+
+    rule: Rule
+    chosen_on: str
+    """"the settings", "out-of-fold images" or "the holdout"."""
+    warning: str = ""
+    """What is wrong with the choice; empty if nothing is."""
+
+
+def rule_for_test(config: Config, models: int, chosen: Rule, held: Rule | None) -> ChosenRule:
+    """The rule for the test images, which `models` folds predict together.
+
+    `chosen` is the best on out-of-fold images, each predicted by one fold; `held` that for all folds together on the
+    holdout, None without one.
+    """
+    if not config.predict.choose:
+        return ChosenRule(Rule.of(config.predict), "the settings")
+    if models == 1:
+        return ChosenRule(chosen, "out-of-fold images")
+    if held is not None:
+        return ChosenRule(held, "the holdout")
+    return ChosenRule(
+        chosen,
+        "out-of-fold images",
+        f"predict.choose: {models} folds predict the test images together, but the rule is chosen on predictions of "
+        "single folds, because there is no holdout; set folds.holdout, such as 0.1, to choose it on predictions of "
+        "the same kind",
+    )
 
 
 def holdout_figures(

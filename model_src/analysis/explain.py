@@ -49,7 +49,8 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
     for weights, tta in passes(config).items():
         same = [variant for variant in compared_variants if variant.weights == weights]
         for model, batches in by_fold(run, scored, weights):
-            for each in run.stop.paced(predict([model], batches, tta=tta, device=run.device), views=VIEWS[tta]):
+            predicted = predict([model], batches, tta=tta, device=run.device, autocast=run.autocast)
+            for each in run.stop.paced(predicted, views=VIEWS[tta]):
                 for variant in same:
                     views = each.part(slice(1)) if variant.tta == "none" else each
                     seen.append((variant, data.train.ids[each.index], counted(views, data, scores, thresholds)))
@@ -106,7 +107,7 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
     rule = Rule.of(run.config.predict)
     pictures = []
     for model, loader in by_fold(run, scored):
-        for picture in oracle_dice(model, loader, run.data, rule, run.device):
+        for picture in oracle_dice(model, loader, run.data, rule, run.device, run.autocast):
             pictures.append(picture)
             if run.stop.left() <= 0:
                 break

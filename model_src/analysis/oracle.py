@@ -21,6 +21,7 @@ stages of torchvision's Mask R-CNN, which are called one by one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ from ..data.load import Data
 from ..data.rle import decode
 from ..data.transfer import images_on_device
 from ..network import CLASSES
-from ..prediction.predict import in_shape, united
+from ..prediction.predict import Autocast, in_shape, united
 from ..prediction.thresholds import Rule
 from ..score import ImageScore, dice
 from .oracle_summary import BASELINE, MEASURED, OracleScores, StageSet
@@ -89,16 +90,22 @@ class Candidates:
 
 
 def oracle_dice(
-    model: MaskRCNN, loader: Iterable[Batch], data: Data, rule: Rule, device: torch.device
+    model: MaskRCNN,
+    loader: Iterable[Batch],
+    data: Data,
+    rule: Rule,
+    device: torch.device,
+    autocast: Autocast = nullcontext,
 ) -> Iterator[OracleScores]:
-    """The dice of every image of the loader with each set of stages in MEASURED replaced."""
+    """The dice of every image of the loader with each set of stages in MEASURED replaced. `autocast`: see `predict`."""
     model.eval()
     with torch.inference_mode():
         for pictures, targets in loader:
             indices = [int(target["image_id"]) for target in targets]
             truths = [true_instances(data, index, pictures[0].shape[-1], device) for index in indices]
             batch = images_on_device(pictures, device)
-            masks = replaced_masks(model, batch, truths, rule, MEASURED)
+            with autocast():
+                masks = replaced_masks(model, batch, truths, rule, MEASURED)
             for place, (index, truth) in enumerate(zip(indices, truths, strict=True)):
                 yield graded(data.train.ids[index], truth, {stages: masks[stages][place] for stages in MEASURED})
 

@@ -19,6 +19,7 @@ from . import dicom_header
 
 Grey = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 class UnreadableDicom(ValueError):
@@ -38,11 +39,12 @@ class DicomImage:
 def read_dicom(path: Path) -> Grey:
     """The image uint8 (height, width): 0 is black, 255 is white, bones are bright.
 
-    Reads what pydicom can decode (JPEG and JPEG 2000 by Pillow, uncompressed), with 8 to 16 bits. A rescale and a
-    window or a table are applied where the header has them, and their output is scaled to the full range. Without a
-    window, 8-bit values stay as they are, and other values are scaled from their minimum and maximum to the full range.
-    MONOCHROME1 is inverted. What the header has empty, or in another type than the standard says, counts as missing.
-    Raises UnreadableDicom.
+    Reads what pydicom can decode (JPEG and JPEG 2000 by Pillow, uncompressed), with 8 to 16 bits, or floats. A rescale
+    (slope and intercept) and a window or a table are applied where the header has them, and their output is scaled to
+    the full range. Without a window, 8-bit values stay as they are, and other values are scaled from their minimum and
+    maximum to the full range; padding (PixelPaddingValue) is left out of these and is black. MONOCHROME1 is inverted.
+    What the header has empty, or in another type than the standard says, counts as missing. Raises UnreadableDicom,
+    also for a number that is not finite or too large, in the rescale, the window or a pixel.
     """
     return read_dicom_image(path).pixels
 
@@ -55,7 +57,7 @@ def read_dicom_image(path: Path) -> DicomImage:
         stored: npt.NDArray[np.generic] = header.pixel_array
         photometric = str(header.PhotometricInterpretation)
         if stored.ndim == 2 and photometric.startswith("MONOCHROME"):
-            grey = _grey(stored, header)
+            grey = _grey(stored, header, black=255 if photometric == "MONOCHROME1" else 0)
             return DicomImage(255 - grey if photometric == "MONOCHROME1" else grey, _patient(header))
     # pydicom and its decoders raise many types of exceptions on a damaged file.
     except Exception as error:
@@ -64,8 +66,10 @@ def read_dicom_image(path: Path) -> DicomImage:
     raise UnreadableDicom(f"{path}: not one grey image, but {photometric} with shape {stored.shape}")
 
 
-def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Grey:
-    """Stored values as 0 to 255; a larger stored value is not darker."""
+def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset, *, black: int) -> Grey:
+    """Stored values as 0 to 255; a larger stored value is not darker. Without a window padding becomes `black`."""
+    if stored.dtype.kind == "f" and len(bad := stored[~(np.abs(stored) <= dicom_header.LARGEST)]):
+        raise ValueError(f"a pixel is {bad[0]}, no usable number")
     values = _rescaled(stored, header)
     window, table = _window(header), dicom_header.table(header, "VOILUTSequence")
     if table is not None:
@@ -76,23 +80,40 @@ def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Grey:
     if stored.dtype == np.uint8 and header.BitsStored == 8 and np.array_equal(values, stored):
         return stored.astype(np.uint8)
     real = values.astype(np.float64)
-    low, high = real.min(), real.max()
-    return _to_bytes((real - low) / max(high - low, 1e-12))
+    padding = _padding(stored, header)
+    low, high = (ends(real, where=~padding, initial=start) for ends, start in ((np.min, np.inf), (np.max, -np.inf)))
+    if low > high:  # nothing but padding
+        return np.full(stored.shape, black, np.uint8)
+    grey = _to_bytes((real - low) / max(high - low, 1e-12))
+    grey[padding] = black
+    return grey
+
+
+def _padding(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Mask:
+    """Which stored values stand for "no pixel": PixelPaddingValue, or from there to PixelPaddingRangeLimit.
+
+    PS3.3, C.7.5.1.1.2: compared before the rescale.
+    """
+    value, limit = (dicom_header.real(header, f"PixelPadding{part}") for part in ("Value", "RangeLimit"))
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    ends = (value, value if limit is None else limit)
+    return np.asarray((stored >= min(ends)) & (stored <= max(ends)))
 
 
 def _rescaled(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> npt.NDArray[np.generic]:
     """The values after the modality transformation; the stored values where the header has none."""
     if dicom_header.table(header, "ModalityLUTSequence") is not None:
         return np.asarray(apply_modality_lut(stored, header))
-    slope, intercept = (dicom_header.number(header, name) for name in ("RescaleSlope", "RescaleIntercept"))
-    if not slope and not intercept:  # with a slope of 0 the image would have one value only
+    slope, intercept = (dicom_header.real(header, name) for name in ("RescaleSlope", "RescaleIntercept"))
+    if not slope or intercept is None:  # with a slope of 0 the image would have one value only
         return stored
-    return stored.astype(np.float64) * (slope or 1) + (intercept or 0)
+    return stored.astype(np.float64) * slope + intercept
 
 
 def _window(header: pydicom.Dataset) -> tuple[float, float, str] | None:
     """Centre, width and function of the first window; None without a window, or with an invalid width."""
-    centre, width = (dicom_header.number(header, name) for name in ("WindowCenter", "WindowWidth"))
+    centre, width = (dicom_header.real(header, name) for name in ("WindowCenter", "WindowWidth"))
     function = dicom_header.word(header, "VOILUTFunction").upper() or "LINEAR"
     if centre is None or width is None:
         return None

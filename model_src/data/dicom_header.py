@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 import pydicom
 
+LARGEST = 1e30
+"""Largest absolute value of a pixel, and of the numbers that transform it: it has a square in float64."""
+
 
 def first(header: pydicom.Dataset, name: str) -> object:
     """The value, or the first of several; None for an empty one, one that cannot be read, and a sequence of items."""
@@ -31,6 +34,21 @@ def number(header: pydicom.Dataset, name: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def real(header: pydicom.Dataset, name: str) -> float | None:
+    """A number that arithmetic can use; None for an empty one or a text.
+
+    Raises ValueError for NaN, infinity and what no device measures: with it all pixels would be black, or white.
+    """
+    value = first(header, name)
+    try:
+        found = float(str(value))
+    except ValueError:
+        return None
+    if not abs(found) <= LARGEST:
+        raise ValueError(f"{name} is {value}, no usable number")
+    return found
 
 
 def word(header: pydicom.Dataset, name: str) -> str:

@@ -1,18 +1,19 @@
 """Assigns images to folds: grouped by patient, stratified by the area of their masks.
 
 A group is a patient with all images or, where the header has no PatientID, an image; a group is never divided between
-training and validation. Strata are the images without a mask, and the quantiles of the mask area of the others. The
-groups are assigned one after the other, each to the fold that has the smallest share of the group's strata so far.
-Their order follows from a digest of the seed and the ImageId, so the folds do not depend on the machine, on library
-versions or on the order of the file. A holdout, which is in no fold, is taken from the groups before.
+training and validation. Which PatientIDs are placeholders is decided once, on all images, before anything is divided.
+Strata are the images without a mask, and the quantiles of the mask area of the others. The groups are assigned one
+after the other, each to the fold that has the smallest share of the group's strata so far. Their order follows from a
+digest of the seed and the ImageId, so the folds do not depend on the machine, on library versions or on the order of
+the file. A holdout, which is in no fold, is taken from the groups before.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..config import Config
 from .load import Data
@@ -38,10 +39,10 @@ def assign_folds(images: Sequence[LabelledImage], *, n: int, seed: int, area_bin
 
     With one image per patient, the sizes of the folds differ by one at most, and so do the numbers of positive images
     and of images in each of the `area_bins` quantiles. Patients with several images are assigned first, those with most
-    images at the beginning; the other patients then balance the folds. A patient with more than 1/n of all images is
-    taken for a placeholder such as "anonymous", and each of these images for a patient of its own.
+    images at the beginning; the other patients then balance the folds. A fold may have more than 1/n of the images,
+    when a patient has; it is empty only when there are fewer patients than folds.
     """
-    units, stratum = _units(images, n=n, seed=seed, area_bins=area_bins)
+    units, stratum = _units(images, seed=seed, area_bins=area_bins)
     totals = Counter(stratum.values())
     dealt: list[Counter[int]] = [Counter() for _ in range(n)]
     fold_of: dict[str, int] = {}
@@ -60,8 +61,8 @@ def assign_folds(images: Sequence[LabelledImage], *, n: int, seed: int, area_bin
     return fold_of
 
 
-def choose_holdout(images: Sequence[LabelledImage], *, share: float, n: int, seed: int, area_bins: int) -> list[str]:
-    """The ImageIds of a `share` of the images that are in none of the `n` folds.
+def choose_holdout(images: Sequence[LabelledImage], *, share: float, seed: int, area_bins: int) -> list[str]:
+    """The ImageIds of a `share` of the images that are in none of the folds.
 
     With one image per patient, the number of images differs from the share by at most half an image, and so does the
     number of positive images; the number in each quantile differs by at most one. It is a systematic sample of the
@@ -70,7 +71,7 @@ def choose_holdout(images: Sequence[LabelledImage], *, share: float, n: int, see
     held: list[str] = []
     # Number of images that the holdout should have so far minus the number it has: of positive images, and of all.
     lacking = {True: 0.0, False: 0.0}
-    for unit in _units(images, n=n, seed=seed, area_bins=area_bins)[0]:
+    for unit in _units(images, seed=seed, area_bins=area_bins)[0]:
         sizes = {True: sum(each.area > 0 for each in unit), False: len(unit)}
         lacking = {kind: lacking[kind] + share * size for kind, size in sizes.items()}
         is_positive = sizes[True] > 0
@@ -81,20 +82,23 @@ def choose_holdout(images: Sequence[LabelledImage], *, share: float, n: int, see
 
 
 def _units(
-    images: Sequence[LabelledImage], *, n: int, seed: int, area_bins: int
+    images: Sequence[LabelledImage], *, seed: int, area_bins: int
 ) -> tuple[list[list[LabelledImage]], dict[str, int]]:
     """The groups in the order in which they are assigned, and the stratum of each ImageId."""
     order = {each.image_id: hashlib.sha256(f"{seed}/{each.image_id}".encode()).digest() for each in images}
     stratum = _strata(images, order, area_bins)
     units: dict[str, list[LabelledImage]] = {}
-    sizes = Counter(each.patient for each in images)
     for each in sorted(images, key=lambda each: order[each.image_id]):
-        is_known = each.patient and sizes[each.patient] * n <= len(images)
-        units.setdefault(f"patient {each.patient}" if is_known else f"image {each.image_id}", []).append(each)
+        units.setdefault(_group(each), []).append(each)
     # The sort is stable, so the digest decides between equal keys. Strata in descending order, so that the many images
     # without a mask come last and balance the sizes of the folds.
     dealing = sorted(units.values(), key=lambda unit: (-len(unit), -max(stratum[each.image_id] for each in unit)))
     return dealing, stratum
+
+
+def _group(image: LabelledImage) -> str:
+    """What is never divided: the patient or, if unknown, the image."""
+    return f"patient {image.patient}" if image.patient else f"image {image.image_id}"
 
 
 def _strata(images: Sequence[LabelledImage], order: dict[str, bytes], area_bins: int) -> dict[str, int]:
@@ -106,23 +110,60 @@ def _strata(images: Sequence[LabelledImage], order: dict[str, bytes], area_bins:
     return strata
 
 
+def without_placeholders(data: Data, config: Config, say: Callable[[str], None]) -> Data:
+    """The same data, with an unknown patient where the PatientID is a placeholder; see `folds.placeholder_share`.
+
+    Decided on all images that are divided into folds and holdout, once; `say` is called with what was decided.
+    """
+    images, share = _labelled(data), config.folds.placeholder_share
+    sizes = Counter(each.patient for each in images if each.patient)
+    placeholders = {patient for patient, size in sizes.items() if size > share * len(images)}
+    affected = sum(sizes[patient] for patient in placeholders)
+    if placeholders:
+        same = "the same PatientID" if len(placeholders) == 1 else f"one of {len(placeholders)} PatientIDs"
+        say(
+            f"{affected} of {len(images)} images have {same}, more than folds.placeholder_share of {share:g}: taken "
+            "for a placeholder, so each of these images counts as a patient of its own; set the share to 1 if they "
+            "are of one patient"
+        )
+        known = tuple("" if patient in placeholders else patient for patient in data.train.patients)
+        data = replace(data, train=replace(data.train, patients=known))
+    groups = len({_group(each) for each in _labelled(data)})
+    say(f"{len(images)} images of {groups} patients are divided into folds")
+    return data
+
+
+def _labelled(data: Data) -> list[LabelledImage]:
+    """The images that are divided into folds and holdout."""
+    return [
+        LabelledImage(data.train.ids[index], data.area(index), data.train.patients[index]) for index in data.validated
+    ]
+
+
 def make_folds(config: Config, data: Data) -> dict[str, int]:
     """The fold of each labelled image, or HOLDOUT, by its ImageId; extra images have no entry.
 
-    Raises ValueError when the holdout would have no image with a mask.
+    Raises ValueError when the holdout would have no image with a mask, or a fold no image.
     """
-    images = [
-        LabelledImage(data.train.ids[index], data.area(index), data.train.patients[index]) for index in data.validated
-    ]
+    images = _labelled(data)
     n, share, area_bins = config.folds.n, config.folds.holdout, config.folds.area_bins
     seed = config.seed if config.folds.seed is None else config.folds.seed
-    held = dict.fromkeys(choose_holdout(images, share=share, n=n, seed=seed, area_bins=area_bins), HOLDOUT)
+    held = dict.fromkeys(choose_holdout(images, share=share, seed=seed, area_bins=area_bins), HOLDOUT)
     if share and not any(each.area for each in images if each.image_id in held):
         raise ValueError(
             f"folds.holdout of {share:g} takes {len(held)} of {len(images)} images and none with a mask; "
             "use a larger share or more images"
         )
     left = [each for each in images if each.image_id not in held]
+    groups = len({_group(each) for each in left})
+    if groups < n:
+        raise ValueError(
+            f"folds.n is {n}, but the images are of {groups} patient{'s' * (groups != 1)}"
+            f"{', without the holdout' * bool(held)}, and a patient is never in two folds; "
+            + (f"set folds.n to at most {groups}, use " if groups > 1 else "use ")
+            + f"images of more patients{' or a smaller folds.holdout' * bool(held)}, or, if PatientID does not tell "
+            "patients apart here, set folds.placeholder_share to 0: then every image is a patient of its own"
+        )
     return assign_folds(left, n=n, seed=seed, area_bins=area_bins) | held
 
 

@@ -23,15 +23,17 @@ def kaggle_root() -> Path:
 
 
 def find_source(source: str, root: Path) -> Path:
-    """The folder of a data set or of a kernel's output ("owner/slug"), or of a competition ("slug").
+    """The folder of a data set or of a kernel's output ("owner/slug"), of a competition ("slug"), or of a model.
 
-    The layouts of 2026 and of the years before are tried first, then any folder with the name of the slug. Raises
-    InputMissing.
+    A model is "owner/model/framework/variation", with or without a version. The layouts of 2026 and of the years before
+    are tried first, then any folder with the name of the slug. Raises InputMissing.
     """
     name = source.strip("/").lower()  # Kaggle compares names without case, and mounts them in lower case
     slug = name.split("/")[-1]
     mounts = root / "input"
-    if "/" in name:
+    if name.count("/") > 1:
+        probes = [mounts / "models" / source.strip("/"), mounts / "models" / name, mounts / name.partition("/")[2]]
+    elif "/" in name:
         probes = [mounts / kind / each for each in (source, name) for kind in ("datasets", "notebooks")]
     else:
         probes = [mounts / "competitions" / slug]

@@ -10,6 +10,7 @@ import csv
 import gzip
 import json
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -88,7 +89,10 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             for row in reader:
                 if row:
                     yield reader.line_num, [value.strip() for value in row]
-        except (csv.Error, EOFError, UnicodeDecodeError) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            where = f"{path}, line {reader.line_num + 1}"
+            raise ValueError(f"{where}: the compressed file is damaged: {error}") from error
+        except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path}, line {reader.line_num + 1}: {error}") from error
 
 

@@ -89,6 +89,8 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
             for name in ("decoded", "kept_before", "not_kept")
         },
         "cache_refused": cache.refused,
+        "flat": len(flat := (*train.flat, *test.flat, *extra.flat)),
+        "train_in_test": len(both := shared_images(train.joined(extra), test)),
     }
     say(", ".join(f"{name} {count}" for name, count in counts.items() if count))
     if counts["not_kept"]:
@@ -98,14 +100,30 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
         )
     if test.skipped:
         say(f"test images that can't be read: {len(test.skipped)}; the submission has an empty mask (-1) for each")
-    if both := sorted(set(extra.ids) & set(test.ids)):
-        say(f"{len(both)} extra images, such as {both[0]}, are test images: the submission's score will be too high")
+    if flat:
+        say(
+            f"{len(flat)} images, such as {flat[0]}, have one grey value only: nothing can be seen in them, and the "
+            "files are most likely damaged"
+        )
+    if both:
+        say(
+            f"{len(both)} labelled images, such as {both[0]}, are test images, too: the submission's score will be "
+            "too high"
+        )
     if not counts["positive"]:
         raise ValueError(f"{source} has no image with a mask to train on: {counts}")
     together, both_labels = train.joined(extra), {**labels, **more_labels}
     shapes = dict(zip(together.ids, together.shapes, strict=True))
     check_codes(both_labels, shapes)
     return Data(together, test, both_labels, counts, len(extra.ids))
+
+
+def shared_images(train: Pictures, test: Pictures) -> list[str]:
+    """The ImageIds of `train` that are in `test` as well: by their name or, where the cache has both, by their file."""
+    files = set(test.kept) - {None}
+    names = set(test.ids)
+    shared = {each for each, kept in zip(train.ids, train.kept, strict=True) if each in names or kept in files}
+    return sorted(shared)
 
 
 def find_extra(

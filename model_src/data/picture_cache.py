@@ -30,7 +30,7 @@ import pydicom
 
 from ..files import replacing
 
-RECIPE = 2
+RECIPE = 3
 """Version of the decoding: increase it whenever the pixels change."""
 HEAD = 128
 DISK_RESERVE = 1 << 30

@@ -39,6 +39,8 @@ class Pictures:
     """Edge of the square that each image is scaled to, in pixels."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """The error message of each unreadable file, by ImageId."""
+    flat: tuple[str, ...] = ()
+    """The ImageIds of images with one grey value only, in the size of the model's input."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many images were decoded, were in the cache before, and have to be decoded at each use."""
 
@@ -62,6 +64,7 @@ class Pictures:
             self.kept + others.kept,
             self.size,
             {**self.skipped, **others.skipped},
+            self.flat + others.flat,
             Counter(self.counts) + Counter(others.counts),
         )
 
@@ -127,6 +130,7 @@ def read_pictures(
 
     found: list[tuple[str, Path, Path | None, tuple[int, int], str]] = []
     skipped: dict[str, str] = {}
+    flat: list[str] = []
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         keys = list(pool.map(key_of, paths))
         cached = cache.make_space([key for key in keys if isinstance(key, str)], image_size)
@@ -142,6 +146,8 @@ def read_pictures(
                     continue
                 decoded, how = result
                 counts[how] += 1
+                if decoded.pixels.min() == decoded.pixels.max():
+                    flat.append(image_id)
                 kept = None if how == "not_kept" else cache.path(str(key))
                 found.append((image_id, path, kept, decoded.shape, decoded.patient))
     return Pictures(
@@ -152,5 +158,6 @@ def read_pictures(
         kept=tuple(kept for _, _, kept, *_ in found),
         size=image_size,
         skipped=skipped,
+        flat=tuple(flat),
         counts=counts,
     )

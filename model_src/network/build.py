@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torchvision.models import resnet
 from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ..config import ModelConfig, ProposalsConfig
+from .float32 import FloatAnchors, FloatBoxPredictor, FloatMaskPredictor, FloatRPNHead
 from .roi_heads import MaskLossRoIHeads
 from .weights import load_weights
 
@@ -58,13 +58,12 @@ def build_model(
         out_channels=config.channels,
         extra_blocks=LastLevelMaxPool(),
     )
+    anchors = FloatAnchors(sizes=tuple((size,) for size in config.anchor_sizes), aspect_ratios=((0.5, 1.0, 2.0),) * 5)
     model = MaskRCNN(
         backbone,
         min_size=image_size,
         max_size=image_size,
-        rpn_anchor_generator=AnchorGenerator(
-            sizes=tuple((size,) for size in config.anchor_sizes), aspect_ratios=((0.5, 1.0, 2.0),) * 5
-        ),
+        rpn_anchor_generator=anchors,
         rpn_pre_nms_top_n_train=proposals.pre_nms_train,
         rpn_pre_nms_top_n_test=proposals.pre_nms_test,
         rpn_post_nms_top_n_train=proposals.post_nms_train,
@@ -72,13 +71,15 @@ def build_model(
         rpn_batch_size_per_image=proposals.rpn_batch,
         rpn_positive_fraction=proposals.rpn_positive_fraction,
         box_head=TwoMLPHead(config.channels * 7 * 7, config.box_features),
-        box_predictor=FastRCNNPredictor(config.box_features, CLASSES),
+        box_predictor=FloatBoxPredictor(config.box_features, CLASSES),
         box_batch_size_per_image=proposals.roi_batch,
         box_positive_fraction=proposals.roi_positive_fraction,
         box_score_thresh=LEAST_SCORE,
         box_detections_per_img=config.max_detections,
         mask_head=MaskRCNNHeads(config.channels, (config.channels,) * 4, 1),
-        mask_predictor=MaskRCNNPredictor(config.channels, config.channels, CLASSES),
+        mask_predictor=FloatMaskPredictor(config.channels, config.channels, CLASSES),
+        # The last one, as in torchvision: the order of the modules decides about their random initial weights.
+        rpn_head=FloatRPNHead(config.channels, anchors.num_anchors_per_location()[0]),
     )
     model.roi_heads = MaskLossRoIHeads(model.roi_heads, config.mask_loss)
     if weights is not None:

@@ -15,7 +15,7 @@ from torchvision.models import get_model_weights
 from torchvision.ops import FrozenBatchNorm2d
 
 from ..config import FROM_SCRATCH, PUBLISHED, ModelConfig
-from ..data.inputs import InputMissing, find_file, find_inside, tree
+from ..data.inputs import InputMissing, find_file, find_inside, find_source, tree
 
 TIMEOUT = 15.0
 """Seconds without an answer after which a download fails: a kernel without internet should report that soon."""
@@ -54,16 +54,21 @@ class BadWeights(ValueError):
 def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None]) -> Path | None:
     """The file that `model.weights` names; None = random initial weights.
 
-    The file of a published name is searched in the inputs attached below `root` and in the cache of torch.hub, and
-    otherwise downloaded into that cache. Raises InputMissing, which says what to attach, when it cannot be found.
+    With `model.weights_source` it is in that source. Without, the file of a published name is searched in the inputs
+    attached below `root` and in the cache of torch.hub, and otherwise downloaded into that cache. Raises InputMissing,
+    which says what to attach, when it cannot be found.
     """
     name = config.weights
     if name is None or name == FROM_SCRATCH:
         return None
-    if name in PUBLISHED[config.backbone]:
+    is_published = name in PUBLISHED[config.backbone]
+    if config.weights_source is not None:
+        file = _file_name(published_url(name, config.backbone)) if is_published else Path(name).name
+        return _told(_find_in_source(name, file, config.weights_source, root), say)
+    if is_published:
         return _find_published(name, config.backbone, root / "input", say)
     try:
-        found = find_file(name, root)
+        return _told(find_file(name, root), say)
     except InputMissing:
         raise InputMissing(
             f"model.weights: {name} is not a file here, and no attached input has a file of that name.\n"
@@ -71,12 +76,31 @@ def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None])
             f"or use weights that are published for {config.backbone}: {', '.join(PUBLISHED[config.backbone])}.\n"
             f"{_attached(root / 'input')}"
         ) from None
+
+
+def _told(found: Path, say: Callable[[str], None]) -> Path:
+    """The file; calls `say` if it is that of a fold."""
     if OF_A_FOLD.fullmatch(found.name):
         say(
             f"weights: {found.name} was trained on all images but those of its own fold: the cv/dice of other folds, "
             "which validate some of these images, will be too high"
         )
     return found
+
+
+def _find_in_source(name: str, file: str, source: str, root: Path) -> Path:
+    """The file in the source. Raises InputMissing."""
+    try:
+        folder = find_source(source, root)
+    except InputMissing as error:
+        raise InputMissing(f"model.weights_source: {error}\n{HOW_TO_ATTACH}, {WHERE_TO_SET}.") from None
+    try:
+        return find_inside(folder, file)
+    except InputMissing:
+        raise InputMissing(
+            f"model.weights: {name} needs {file}, which is not in {source} (model.weights_source).\n"
+            f"{HOW_TO_ATTACH}, {WHERE_TO_SET}.\n{_attached(root / 'input')}"
+        ) from None
 
 
 def published_url(name: str, backbone: str) -> str:

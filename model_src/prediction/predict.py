@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,15 @@ from torch import Tensor, nn
 
 from ..data.dataset import Batch
 from ..data.transfer import images_on_device
-from .fold_maps import Crop
+from . import fusion
+from .fusion import Instance, View
 from .thresholds import Rule
 
-T = TypeVar("T")
 Tta = Literal["none", "hflip"]
 VIEWS: dict[Tta, int] = {"none": 1, "hflip": 2}
 """Predictions of each model per image."""
+Autocast = Callable[[], AbstractContextManager[None]]
+"""Makes the context of a forward pass, which sets its precision."""
 
 
 @dataclass(frozen=True)
@@ -29,37 +33,36 @@ class Prediction:
 
     index: int
     """The position of the image."""
-    views: tuple[tuple[Tensor, Tensor], ...]
-    """For each model and each flip: masks float (n, size, size), mirrored back, and scores float (n)."""
+    size: int
+    """Edge of the square image that the models saw, in pixels."""
+    views: tuple[View, ...]
+    """For each model and each flip its instances, mirrored back."""
+
+    @functools.cached_property
+    def instances(self) -> tuple[Instance, ...]:
+        """The instances of all views together."""
+        return fusion.fuse(self.views)
 
     @property
     def top_score(self) -> float:
-        """The highest score of an instance as the mean over the views; 0 for a view without instances."""
-        top = [scores.max().item() if len(scores) else 0.0 for _, scores in self.views]
-        return sum(top) / len(top)
+        """The highest score of an instance, as the mean over the views; 0 without instances."""
+        return fusion.top_score(self.instances)
 
-    def mean(self, score_threshold: float) -> Tensor:
-        """The probability map float (size, size) of the instances with at least this score, the mean over the views."""
-        return torch.stack([united(masks, scores, score_threshold) for masks, scores in self.views]).mean(0)
+    def mean(self, score_threshold: float) -> npt.NDArray[np.float32]:
+        """The probability map float32 (size, size) of the instances with at least this score."""
+        return fusion.united(self.instances, score_threshold, self.size)
 
     def probability(self, shape: tuple[int, int], score_threshold: float) -> npt.NDArray[np.float32]:
         """The same map, scaled to the original (height, width) of the image."""
-        return in_shape(self.mean(score_threshold), shape)
+        return in_shape(torch.from_numpy(self.mean(score_threshold)), shape)
 
     def probabilities(self, shape: tuple[int, int], score_thresholds: Sequence[float]) -> list[npt.NDArray[np.float32]]:
         """`probability` at each of the ascending thresholds; the same object if no instance is between two of them."""
-        return self._at_each(score_thresholds, lambda threshold: self.probability(shape, threshold))
-
-    def crops(self, score_thresholds: Sequence[float]) -> list[Crop]:
-        """`mean` at each of the ascending thresholds, in the same way."""
-        return self._at_each(score_thresholds, lambda threshold: Crop.of(self.mean(threshold).cpu().numpy()))
-
-    def _at_each(self, score_thresholds: Sequence[float], of: Callable[[float], T]) -> list[T]:
-        found: list[T] = []
+        found: list[npt.NDArray[np.float32]] = []
         below = -math.inf
         for threshold in score_thresholds:
-            is_other = any(((below <= scores) & (scores < threshold)).any() for _, scores in self.views)
-            found.append(of(threshold) if is_other or not found else found[-1])
+            is_other = any(below <= each.score < threshold for each in self.instances)
+            found.append(self.probability(shape, threshold) if is_other or not found else found[-1])
             below = threshold
         return found
 
@@ -69,11 +72,16 @@ class Prediction:
 
     def part(self, views: slice) -> Prediction:
         """The prediction of some of the views."""
-        return Prediction(self.index, self.views[views])
+        return Prediction(self.index, self.size, self.views[views])
 
 
 def predict(
-    models: Sequence[nn.Module], loader: Iterable[Batch], *, tta: Tta, device: torch.device
+    models: Sequence[nn.Module],
+    loader: Iterable[Batch],
+    *,
+    tta: Tta,
+    device: torch.device,
+    autocast: Autocast = nullcontext,
 ) -> Iterator[Prediction]:
     """The predictions of all models for every image of the loader; with "hflip" also of the mirrored images."""
     for model in models:
@@ -81,15 +89,34 @@ def predict(
     with torch.inference_mode():
         for pictures, targets in loader:
             batch = images_on_device(pictures, device)
-            outputs = [(model(batch), False) for model in models]
-            if tta == "hflip":
-                outputs += [(model([image.flip(-1) for image in batch]), True) for model in models]
+            views: list[list[View]] = []
+            for mirrored in (False, True)[: VIEWS[tta]]:
+                inputs = [image.flip(-1) for image in batch] if mirrored else batch
+                for model in models:
+                    # The masks of one view at a time: each of an instance is as large as the image.
+                    with autocast():
+                        outputs = model(inputs)
+                    views.append([seen(output, mirrored=mirrored) for output in outputs])
             for place, target in enumerate(targets):
-                views = []
-                for output, mirrored in outputs:
-                    masks = output[place]["masks"][:, 0]
-                    views.append((masks.flip(-1) if mirrored else masks, output[place]["scores"]))
-                yield Prediction(int(target["image_id"]), tuple(views))
+                size = int(pictures[place].shape[-1])
+                yield Prediction(int(target["image_id"]), size, tuple(view[place] for view in views))
+
+
+def seen(output: dict[str, Tensor], *, mirrored: bool) -> View:
+    """The instances in a detector's output for an image, on the CPU, those with the highest scores first."""
+    masks = output["masks"][:, 0]
+    if mirrored:
+        masks = masks.flip(-1)
+    if not len(masks):
+        return ()
+    rows, columns = ((masks > 0).any(axis).cpu().numpy() for axis in (2, 1))
+    found = []
+    for mask, score, row, column in zip(masks, output["scores"].tolist(), rows, columns, strict=True):
+        (down,), (along,) = np.nonzero(row), np.nonzero(column)
+        top, left = (int(each[0]) if len(each) else 0 for each in (down, along))
+        part = mask[top : int(down[-1]) + 1, left : int(along[-1]) + 1] if len(down) else mask[:0, :0]
+        found.append(Instance(score, top, left, part.float().cpu().numpy().copy()))
+    return tuple(found)
 
 
 def united(masks: Tensor, scores: Tensor, score_threshold: float) -> Tensor:

@@ -170,12 +170,14 @@ def _best(totals: npt.NDArray[np.float64]) -> int:
     return int(np.flatnonzero(totals >= totals.max() - 1e-9)[0])
 
 
-def summary(choice: RuleChoice) -> dict[str, Any]:
-    """The choice as it is in metrics.json."""
+def summary(choice: RuleChoice, test_rule: Rule | None = None, chosen_on: str = "") -> dict[str, Any]:
+    """The choice as it is in metrics.json; with the rule for the test images, and what it was chosen on."""
     return {
         "rule": choice.rule.to_dict(),
         "dice_chosen": float(choice.chosen_dice.mean()),
-        "note": "chosen and reported on the same images; dice_nested chooses on the other folds",
+        "note": "dice_chosen: chosen and reported on the same images; dice_nested: chosen on the other folds; both: "
+        "by the epochs that were chosen on these images, so biased upwards as cv/dice is",
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
         "nested_rules": [{"fold": fold, **rule.to_dict()} for fold, rule in choice.nested.items()],
+        "test_rule": test_rule and {**test_rule.to_dict(), "chosen_on": chosen_on},
     }

@@ -81,19 +81,21 @@ def train_epoch(
                 share = len(batch[0]) / images_of_step
                 with timer.part("transfer"):
                     inputs = on_device(batch, learner.device)
-                with timer.part("forward"), precision.autocast():
-                    losses = model(*inputs)
-                total = sum(losses.values(), torch.zeros((), device=learner.device))
-                # One transfer for all losses, because each waits for the device. In double precision, so that the sum
-                # does not depend on the order of the processes.
-                shared = world.add(torch.stack([total, *losses.values()]).detach().double() * share).tolist()
-                values = dict(zip(("loss", *map(SHORT_NAMES.__getitem__, losses)), shared, strict=True))
-                if not math.isfinite(values["loss"]):
-                    raise FloatingPointError(not_finite(values, f"step {step + 1} of {logger.heading}"))
-                sums.update(values)
-                with timer.part("backward"), merging(model, is_last=number == len(parts) - 1):
-                    # DistributedDataParallel averages gradients over the processes; their sum is needed.
-                    precision.scaler.scale(total * (share * world.size)).backward()
+                # DistributedDataParallel decides in the forward pass whether the backward pass merges gradients.
+                with merging(model, is_last=number == len(parts) - 1):
+                    with timer.part("forward"), precision.autocast():
+                        losses = model(*inputs)
+                    total = sum(losses.values(), torch.zeros((), device=learner.device))
+                    # One transfer for all losses, because each waits for the device. In double precision, so that the
+                    # sum does not depend on the order of the processes.
+                    shared = world.add(torch.stack([total, *losses.values()]).detach().double() * share).tolist()
+                    values = dict(zip(("loss", *map(SHORT_NAMES.__getitem__, losses)), shared, strict=True))
+                    if not math.isfinite(values["loss"]):
+                        raise FloatingPointError(not_finite(values, f"step {step + 1} of {logger.heading}"))
+                    sums.update(values)
+                    with timer.part("backward"):
+                        # The gradients are averaged over the processes; their sum is needed.
+                        precision.scaler.scale(total * (share * world.size)).backward()
                 statistics.part(share)
         with timer.part("step"):
             if learner.clip_norm is not None:
@@ -108,7 +110,10 @@ def train_epoch(
 
 
 def merging(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
-    """The context of a backward pass: gradients are averaged over the processes only in the last one of a step."""
+    """The context of a part's forward and backward pass: gradients are averaged over the processes in the last only.
+
+    torch's own rule is that the forward pass is inside `no_sync`, too.
+    """
     return model.no_sync() if isinstance(model, DistributedDataParallel) and not is_last else nullcontext()
 
 

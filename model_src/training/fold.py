@@ -114,18 +114,13 @@ class FoldTraining:
     """The training of a fold: its learner, its progress, and the operations epoch, evaluate and save."""
 
     def __init__(self, run: Run, fold: int, train: Sequence[int], validation: Sequence[int]) -> None:
-        """Build a new model. Raises ValueError when there is no positive training image or no validation image."""
+        """Build a new model; `feasible.check_folds` has checked the images."""
         self.run = run
         self.fold = fold
         self.name = run.name(fold)
         self.validation = validation
         self.positives = [index for index in train if run.data.is_positive(index)]
         self.negatives = [index for index in train if not run.data.is_positive(index)]
-        if not self.positives or not validation:
-            raise ValueError(
-                f"fold {fold} has {len(self.positives)} images with a mask to train on and {len(validation)} to "
-                "validate; use fewer folds or more images"
-            )
         torch.manual_seed(run.config.seed * 10_007 + fold)
         self.learner = new_learner(run.new_model(), run.config, run.device, run.world)
         self.progress = FoldProgress()
@@ -170,11 +165,6 @@ class FoldTraining:
         with run.report.stage("train"):
             xrays = self.pictures()
             steps = count_steps(len(xrays), config.train.batch_size, run.parts)
-            if not steps:
-                raise ValueError(
-                    f"an epoch of {self.name} has {len(xrays)} images, too few for a step in {run.parts} parts; "
-                    "lower train.micro_batches"
-                )
             heading = f"{self.name}  epoch {progress.epoch}/{config.train.epochs}"
             logger = MetricLogger(heading, every=config.train.log_every, sums=progress.sums, count=progress.step)
             run.stop.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .batching import Grouped, micro_batches
 from .best_epochs import STORED, Weights
 from .checkpoint import load_checkpoint
 from .metric_logger import SizedIterable
+from .optim import choose_precision
 from .resume import fold_file
 from .stopping import Stop
 from .timing import LoopTimer
@@ -70,6 +72,11 @@ class Run:
         model = self.new_model()
         model.load_state_dict(self._kept(fold)[STORED[weights or self.config.predict.weights]])
         return model.to(self.device)
+
+    @property
+    def autocast(self) -> Callable[[], AbstractContextManager[None]]:
+        """Makes the context of a forward pass, with the precision that train.amp says."""
+        return choose_precision(self.config.train.amp, self.device).autocast
 
     def value(self, fold: int) -> float:
         """The best value of the monitored metric in the training of a fold."""

@@ -18,11 +18,16 @@ def ratio_at(epoch: int, epochs: int, *, start: float, end: float | None) -> flo
     return start + (end - start) * (epoch - 1) / (epochs - 1)
 
 
+def drawn_negatives(positives: int, negatives: int, ratio: float) -> int:
+    """How many of so many negatives are drawn at this ratio to the positives: at most all of them."""
+    return min(round(ratio * positives), negatives)
+
+
 def epoch_order(
     positives: Sequence[int], negatives: Sequence[int], *, negatives_per_positive: float, rng: np.random.Generator
 ) -> list[int]:
     """All positives and a sample of the negatives without replacement, at most all of them, shuffled."""
-    count = min(round(negatives_per_positive * len(positives)), len(negatives))
+    count = drawn_negatives(len(positives), len(negatives), negatives_per_positive)
     drawn = rng.choice(np.asarray(negatives, np.int64), count, replace=False)
     order: list[int] = rng.permutation(np.concatenate([np.asarray(positives, np.int64), drawn])).tolist()
     return order

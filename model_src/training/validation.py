@@ -25,7 +25,8 @@ def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> l
     rule = Rule.of(run.config.predict)
     scored = []
     tta = run.config.predict.tta
-    for each in run.stop.paced(predict([model], loader, tta=tta, device=run.device), views=VIEWS[tta]):
+    predicted = predict([model], loader, tta=tta, device=run.device, autocast=run.autocast)
+    for each in run.stop.paced(predicted, views=VIEWS[tta]):
         image_id, shape = data.train.ids[each.index], data.train.shapes[each.index]
         truth = union(data.labels[image_id], *shape)
         mask = each.mask(shape, rule)

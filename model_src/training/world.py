@@ -113,6 +113,16 @@ def join() -> tuple[World, torch.device]:
     return World(rank, size), card or torch.device("cpu")
 
 
+def compute_deterministically(config: TrainConfig) -> None:
+    """Set torch's flags as `train.deterministic` says; before the first use of a graphics card."""
+    if not config.deterministic:
+        return
+    # cuBLAS reads it when it starts; torch's deterministic mode requires it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
 def leave(world: World) -> None:
     """Close the connections after a successful run; after a failure they end with the process."""
     if world.size > 1:

@@ -46,8 +46,12 @@ class Page:
 
     def open(self, file: Path) -> None:
         """Opens the file and returns when the page has loaded."""
+        self.visit(file.as_uri())
+
+    def visit(self, address: str) -> None:
+        """Opens the address and returns when the page has loaded."""
         before = len(self.events)
-        self.call("Page.navigate", url=file.as_uri())
+        self.call("Page.navigate", url=address)
         while all(event.get("method") != "Page.loadEventFired" for event in self.events[before:]):
             self.events.append(self._read())
 
@@ -61,13 +65,14 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=text)
 
-    def complaints(self) -> list[Any]:
+    def complaints(self, *, since: int = 0) -> list[Any]:
+        """Errors, and whatever was written to the console, after so many events."""
         methods = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-        return [event["params"] for event in self.events if event.get("method") in methods]
+        return [event["params"] for event in self.events[since:] if event.get("method") in methods]
 
-    def requests(self) -> list[str]:
-        """The requested addresses, without the page's own file and data that it embeds."""
-        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+    def requests(self, *, since: int = 0) -> list[str]:
+        """The requested addresses after so many events, without the page's own file and data that it embeds."""
+        sent = [event for event in self.events[since:] if event.get("method") == "Network.requestWillBeSent"]
         urls = [str(event["params"]["request"]["url"]) for event in sent]
         return [url for url in urls if not url.startswith(("file:", "data:"))]
 

@@ -44,4 +44,4 @@ def fetched(
     target = target or MemoryTarget(name="kaggle", owner=ON_KAGGLE.owner)
     target.session, target.output, target.records = session, output, records
     run = ledger.get(ON_KAGGLE.id)
-    return fetch_run(Workspace(project, ledger, target), run, force=False, show=lambda _: None, choice=choice)
+    return fetch_run(Workspace(project, ledger, target), run, force=False, choice=choice)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from coordinator.cli.tables.lines import Column, Cut, LineTable
 from coordinator.cli.tables.runs import age
-from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
+from coordinator.comparison import Comparison, Interval, Report, Side, figure, percent, summarize
 from coordinator.text import clean
 
 _RUNS_SHOWN = 3
@@ -27,8 +27,11 @@ _BETTER = {"max": "higher", "min": "lower"}
 
 
 def report(found: Report) -> RenderableType:
-    """The sides, each comparison with its verdict, and notes."""
-    parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {_BETTER[found.mode]} is better", style="bold")]
+    """First the verdicts, then the sides, what each comparison is based on, and notes."""
+    parts: list[RenderableType] = [_verdict(each, len(found.comparisons)) for each in found.comparisons]
+    if found.luck is not None:
+        parts.append(Text(found.luck, style="bold"))
+    parts.append(Text(f"\n{clean(found.metric)}, {_BETTER[found.mode]} is better", style="bold"))
     sides = _table("", "mean", "sd", "n", "runs", right=(1, 2, 3))
     for each in found.sides:
         summary = summarize(each)
@@ -36,8 +39,6 @@ def report(found: Report) -> RenderableType:
     parts.append(sides)
     for comparison in found.comparisons:
         parts += _comparison(comparison)
-    if found.luck is not None:
-        parts.append(Text(found.luck, style="bold"))
     if found.floor is not None:
         spread = found.floor.spread
         parts.append(
@@ -86,10 +87,15 @@ def _comparison(found: Comparison) -> list[RenderableType]:
         over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
         parts.append(Text(f"{over}: {_interval(found.seeds)}"))
     if found.folds or found.images.interval or found.seeds:
-        parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
-    colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
-    parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))
+        parts.append(Text(f"(differences are {b} - {a}, intervals of {percent(found.level)})", style="dim"))
     return parts
+
+
+def _verdict(found: Comparison, of: int) -> Text:
+    """The verdict; one of several with the names that it is about."""
+    colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
+    about = f"{found.b.name} against {found.a.name}: " if of > 1 else ""
+    return Text(f"{about}{found.verdict.text}", style=f"bold {colour}".strip())
 
 
 def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
@@ -101,7 +107,8 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
         table.add_row(str(row["rank"]), row["run"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind)
     parts: list[RenderableType] = [Text(f"means over seeds; {_BETTER[mode]} is better"), table]
     if any(row["within_noise"] for row in found):
-        parts.append(Text("~ may be as good as the first: within the noise (95%)", style="dim"))
+        level = percent(found[0]["level"])
+        parts.append(Text(f"~ may be as good as the first: within the noise (intervals of {level})", style="dim"))
     if any(row["within_noise"] is None for row in found):
         parts.append(Text("? may be as good as the first: without repeats the noise is not known", style="dim"))
     return Group(*parts)
@@ -164,7 +171,9 @@ def _interval(found: Interval) -> str:
 
 
 def _value(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if not value or 1e-3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _cell(name: str, value: Any) -> str:

@@ -27,7 +27,7 @@ def status(found: DatasetStatus, target: str) -> RenderableType:
         lines.append(
             f"{found.reference} v{there.newest} on {target}: {found.state}{older}, {seen}, {there.size:,} bytes"
         )
-        lines.append(clean(there.url))
+        lines += [clean(there.url)] if there.url else []
     if found.pushed is not None:
         lines.append(f"pushed from here: {_pushed(found.pushed)}, {found.pushed.digest[:19]}")
     return Text("\n".join(lines))

@@ -10,6 +10,7 @@ from rich.text import Text
 from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, has_blocks, spark
 from coordinator.cli.tables.runs import age, duration
 from coordinator.ledger import Run, Times, run_times
+from coordinator.live_page import LivePage, address_of
 from coordinator.results import Event
 from coordinator.runs import Status, StatusLine
 from coordinator.target import RunState
@@ -37,10 +38,18 @@ class StatusTable:
     """The newest first; below the lines, what to do about runs that are stuck, and how a sweep is opened."""
 
     def __init__(
-        self, found: Sequence[StatusLine], now: Status, *, has_urls: bool = False, has_courses: bool = False
+        self,
+        found: Sequence[StatusLine],
+        now: Status,
+        page: LivePage | None = None,
+        *,
+        has_urls: bool = False,
+        has_courses: bool = False,
     ) -> None:
+        """`page` has the addresses of local runs, if it is open."""
         self._found = [entry.now(now) for entry in found]
         self._now = now
+        self._page = page
         self._has_urls = has_urls
         self._has_courses = has_courses
 
@@ -53,7 +62,8 @@ class StatusTable:
             run = entry.runs[0]
             # Of a run that has ended, its metric says more: who watches sees both.
             is_drawn = has_blocks(console) and (run.state.is_active or (self._has_courses and _is_complete(run)))
-            lines.rows.append(_row(run, self._now, spark(self._now.courses.get(run.id, ())) if is_drawn else ""))
+            drawn = spark(self._now.courses.get(run.id, ())) if is_drawn else ""
+            lines.rows.append(_row(run, self._now, drawn, address_of(run, self._page)))
         yield lines
         runs = [entry.runs[0] for entry in self._found if entry.sweep is None]
         notes = [_stuck(run, at) for run in runs if (at := run_times(run)).is_stuck]
@@ -62,7 +72,8 @@ class StatusTable:
         yield from (Text(note, style="dim") for note in notes)
         if self._has_urls:
             yield Text()
-            shown = [(run.label, run.url) for entry in self._found for run in entry.runs if run.url]
+            every = [run for entry in self._found for run in entry.runs]
+            shown = [(run.label, address) for run in every if (address := address_of(run, self._page))]
             for label, url in shown:
                 yield Text.assemble(
                     (f"{clean(label)}  ", "dim"), (clean(url), f"link {clean(url)}"), no_wrap=True, overflow="ignore"
@@ -79,11 +90,11 @@ def with_errors(found: RenderableType, errors: Sequence[str]) -> RenderableType:
     return Group(found, *(Text(clean(each), style="red", no_wrap=True, overflow="ellipsis") for each in errors))
 
 
-def _row(run: Run, now: Status, drawn: str) -> list[Cell | str]:
+def _row(run: Run, now: Status, drawn: str, address: str) -> list[Cell | str]:
     state = _state(run, run_times(run))
     told = f"{drawn} {about(run, now)}".strip()
     return [
-        Cell(run.label, "dim" if run.hidden_at else "", run.url),
+        Cell(run.label, "dim" if run.hidden_at else "", address),
         Cell(state, COLOURS[state.lower()]),
         age(run.created_at),
         Cell(told, "red" if run.state is RunState.ERROR else ""),

@@ -11,6 +11,7 @@ from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.maintenance.doctor.of_machine import check_disk, check_versions
 from coordinator.maintenance.doctor.of_project import (
     attached_sources,
+    check_dry_run,
     check_experiments,
     check_git,
     check_ledger,
@@ -41,6 +42,7 @@ def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[
         experiments = list(check_experiments(project, found))
         sources = attached_sources(experiments)
         found += check_needs(project, experiments, name)
+        found += check_dry_run(project, experiments)
         found += check_wheels(project)
         found += check_ledger(project)
         found += check_git(project)

@@ -10,6 +10,7 @@ from coordinator.kernel import check_collisions, needed_slugs, render_metadata
 from coordinator.ledger import Ledger, Run, dataset_versions, other_writer, run_times
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, TargetName, experiment_names, git, kernel_titles, resolve
+from coordinator.runs import override_problems
 from coordinator.target import DatasetState, RunState
 from coordinator.text import command_line
 from coordinator.wheels import current_lock
@@ -84,6 +85,27 @@ def check_needs(project: Project, experiments: list[Experiment], target: TargetN
             yield Finding("needs", Level.WARNING, what, remedy)
     if there.issuperset(needed):
         yield Finding("needs", Level.OK, f"complete runs on {target} of {', '.join(needed)}")
+
+
+def check_dry_run(project: Project, experiments: list[Experiment]) -> Iterator[Finding]:
+    """Whether the configs have the values that the settings replace for a dry run, and take the new ones."""
+    overrides = project.settings.dry_run.overrides
+    if not overrides or not experiments:
+        return
+    found: dict[str, list[str]] = {}
+    for experiment in experiments:
+        try:
+            for each in override_problems(project, experiment):
+                found.setdefault(each, []).append(experiment.name)
+        except CoordError as error:
+            yield problem("dry run", error)
+            return
+    for each, names in found.items():
+        of = "every experiment" if len(names) == len(experiments) else ", ".join(names[:3]) + ", ..." * (len(names) > 3)
+        remedy = f"Correct it in {project.relative(project.pyproject)}: coord dry-run would refuse {of}."
+        yield Finding("dry run", Level.PROBLEM, each, remedy)
+    if not found:
+        yield Finding("dry run", Level.OK, f"the configs take the values that it replaces: {', '.join(overrides)}")
 
 
 def check_wheels(project: Project) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.kaggle_rules import normal_name
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Project, TargetName
+from coordinator.runs import source_remedy
 from coordinator.target import Target, credential_files, find_credentials, kaggle_endpoint, local, open_target
 
 _SKEW_WARNING, _SKEW_PROBLEM = 30.0, 300.0  # seconds
@@ -46,7 +47,7 @@ def check_kaggle(project: Project, sources: Sources, clock: Clock) -> Iterator[F
             user = target.user()
             yield from _whose(user, source, target.owner)
             yield from _quota(target)
-            yield from _sources(sources, target.has_source, "kaggle")
+            yield from _sources(project, sources, target.has_source, "kaggle")
     except CoordError as error:
         yield problem("credentials", error, _LATER)
 
@@ -114,7 +115,9 @@ def _quota(target: Target) -> Iterator[Finding]:
             yield Finding("quota", Level.OK, what)
 
 
-def _sources(sources: Sources, exists: Callable[[str, str], bool], target: TargetName) -> Iterator[Finding]:
+def _sources(
+    project: Project, sources: Sources, exists: Callable[[str, str], bool], target: TargetName
+) -> Iterator[Finding]:
     """Asks whether they exist, several at the same time."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = {source: pool.submit(exists, *source) for source in sources}
@@ -133,25 +136,13 @@ def _sources(sources: Sources, exists: Callable[[str, str], bool], target: Targe
             there.append(name)
         else:
             yield Finding(
-                "sources", Level.PROBLEM, f"{what} (of {users}) is not there, or not for you", _remedy(kind, target)
+                "sources",
+                Level.PROBLEM,
+                f"{what} (of {users}) is not there, or not for you",
+                source_remedy(project, kind, name, target),
             )
     if there:
         yield Finding("sources", Level.OK, f"there: {', '.join(there)}")
-
-
-def _remedy(kind: str, target: TargetName) -> str:
-    if target == "local":
-        commands = {
-            "dataset_sources": "coord local add-dataset OWNER/SLUG DIR, or coord data push DIR OWNER/SLUG",
-            "competition_sources": "coord local add-competition SLUG DIR",
-            "kernel_sources": "Push that kernel to the local Kaggle, and let it complete.",
-            "model_sources": "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
-        }
-        return commands[kind]
-    if kind == "competition_sources":
-        return "Check the name, and accept the competition's rules on its page."
-    own = " One of your own is made by: coord data push DIR OWNER/SLUG" if kind == "dataset_sources" else ""
-    return f"Check the name on its page; if it is private, ask its owner to share it.{own}"
 
 
 def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
@@ -160,6 +151,8 @@ def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
         with open_target(project, "local") as target:
             yield Finding("local Kaggle", Level.OK, f'in {project.relative(project.local_kaggle)}, as "{target.owner}"')
             yield from _quota(target)
-        yield from _sources(sources, lambda kind, name: local.source_folder(project, kind, name) is not None, "local")
+        yield from _sources(
+            project, sources, lambda kind, name: local.source_folder(project, kind, name) is not None, "local"
+        )
     except CoordError as error:
         yield problem("local Kaggle", error)

@@ -11,6 +11,7 @@ from coordinator.errors import CoordError
 from coordinator.ledger import Ledger
 from coordinator.maintenance.ledger.checks import check, check_file
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
+from coordinator.progress import Count, Progress, show_nothing
 from coordinator.project import Project, target_name
 from coordinator.target import Target, open_target
 from coordinator.workspace import Workspace
@@ -36,7 +37,13 @@ class CheckedLedger:
 
 
 def check_ledger(
-    project: Project, target: str | None, *, repair: bool, offline: bool, show: Callable[[Problem, bool], None]
+    project: Project,
+    target: str | None,
+    *,
+    repair: bool,
+    offline: bool,
+    show: Callable[[Problem, bool], None],
+    progress: Progress = show_nothing,
 ) -> CheckedLedger:
     """Looks for problems, and with `repair` repairs each that can be before it looks for the next one.
 
@@ -55,14 +62,16 @@ def check_ledger(
             left.append(problem)
             show(problem, False)
 
-    damaged = check_file(project.ledger)
-    if damaged is not None:
-        found(damaged)
+    with progress(Count("checking the ledger's file")):
+        damaged = check_file(project.ledger)
+        if damaged is not None:
+            found(damaged)
     count = None
     if damaged is None or repair:
         with Ledger(project.ledger) as ledger, contextlib.ExitStack() as stack:
-            opened = [] if offline else _targets(Workspace(project, ledger), target, stack, not_asked)
-            for each in check(Workspace(project, ledger), opened):
+            here = Workspace(project, ledger, progress=progress)
+            opened = [] if offline else _targets(here, target, stack, not_asked)
+            for each in check(here, opened):
                 if isinstance(each, Problem):
                     found(each)
                 else:

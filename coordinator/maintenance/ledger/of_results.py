@@ -28,7 +28,7 @@ def check(workspace: Workspace) -> Iterator[Problem]:
 def _results(workspace: Workspace) -> Iterator[Problem]:
     """Folders that belong to no run, or hold another run's files; fetched runs whose folder is gone."""
     known = {run.id: run for run in workspace.ledger.readable()}
-    for directory, found in fetched(workspace.project):
+    for directory, found in fetched(workspace):
         name = workspace.project.relative(directory)
         if found is None:
             yield Problem(f"{name}/ has no readable {RUN}: its run is not known", "move it away")
@@ -90,7 +90,7 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
 def _sweeps(workspace: Workspace) -> Iterator[Problem]:
     """Sweeps of the runs in results/. Each of these runs has a record of its whole sweep."""
     known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
-    told = {sweep.name: sweep for _, found in fetched(workspace.project) if found for sweep in found.sweeps}
+    told = {sweep.name: sweep for _, found in fetched(workspace) if found for sweep in found.sweeps}
     for sweep in sorted(told.values(), key=lambda each: each.created_at):
         if sweep.name not in known:
             yield Problem(

@@ -39,7 +39,7 @@ def check(workspace: Workspace) -> Iterator[Problem]:
 
 def _rows(workspace: Workspace) -> Iterator[Problem]:
     """Unreadable rows of runs whose results are here."""
-    told = {found.run.id: found.run for _, found in fetched(workspace.project) if found}
+    told = {found.run.id: found.run for _, found in fetched(workspace) if found}
     for run_id, reason in workspace.ledger.unreadable().items():
         if run_id in told:
             yield Problem(

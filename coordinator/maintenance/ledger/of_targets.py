@@ -15,6 +15,7 @@ from coordinator.ledger import submissions
 from coordinator.maintenance.ledger import of_datasets
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
+from coordinator.progress import Count
 from coordinator.project import kernel_titles
 from coordinator.results import Results
 from coordinator.runs import adopt
@@ -44,13 +45,15 @@ def _kernels(workspace: Workspace) -> Iterator[Problem]:
     runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
     slugs = {kernel_slug(title, name) for name, title in kernel_titles(workspace.project).items()}
     slugs |= {run.slug for run in runs if run.owner == workspace.target.owner}
-    told = {found.run.id for _, found in fetched(workspace.project) if found is not None}
-    for slug in sorted(set(workspace.target.kernels())):
-        if slug not in slugs and not _is_of_this_project(workspace, slug):
-            continue
-        # What is being pushed at the moment is not lost.
-        with held(workspace.project.push_lock(workspace.target.name, slug), wait=True):
-            yield from _kernel(workspace, slug, told)
+    told = {found.run.id for _, found in fetched(workspace) if found is not None}
+    there = sorted(set(workspace.target.kernels()))
+    with workspace.progress(count := Count(f"asking {workspace.target.name}", len(there), "kernels")):
+        for slug in count.each(there):
+            if slug not in slugs and not _is_of_this_project(workspace, slug):
+                continue
+            # What is being pushed at the moment is not lost.
+            with held(workspace.project.push_lock(workspace.target.name, slug), wait=True):
+                yield from _kernel(workspace, slug, told)
 
 
 def _is_of_this_project(workspace: Workspace, slug: str) -> bool:

@@ -19,9 +19,11 @@ from coordinator.files import is_leftover
 from coordinator.kernel import CODE_FILE, CODE_FILES, Source
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
-from coordinator.project import Project, parse_target
+from coordinator.progress import Count
+from coordinator.project import parse_target
 from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, reported
 from coordinator.target import RunState, Target
+from coordinator.workspace import Workspace
 
 _FROM_RESULTS = (
     *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
@@ -40,14 +42,16 @@ class Rebuilt:
     """The sweeps of the run, as they were when it was fetched."""
 
 
-def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
+def fetched(workspace: Workspace) -> Iterator[tuple[Path, Rebuilt | None]]:
     """Every results folder, and what its run.json has; None if that cannot be read."""
-    for directory in sorted(project.all_results.glob("*/*-v*")):
-        if directory.is_dir() and not is_leftover(directory.name):
-            try:
-                yield directory, _from_results(directory)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):
-                yield directory, None
+    found = sorted(workspace.project.all_results.glob("*/*-v*"))
+    with workspace.progress(count := Count("reading results/", len(found), "folders")):
+        for directory in count.each(found):
+            if directory.is_dir() and not is_leftover(directory.name):
+                try:
+                    yield directory, _from_results(directory)
+                except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):
+                    yield directory, None
 
 
 def _from_results(directory: Path) -> Rebuilt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import functools
 import json
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.bundle import script_in, stamp_of
+from coordinator.disk import hint as full_hint
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.ledger import Run, Sweep, now, sweeps_of
@@ -25,6 +25,7 @@ from coordinator.results import (
     SUMMARY,
     Results,
     Sources,
+    folder_of,
     log_lines,
     reported,
 )
@@ -32,7 +33,7 @@ from coordinator.runs.fetch.fetched import Fetched
 from coordinator.runs.fetch.metrics import check_origin, no_metrics, with_metrics
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord
-from coordinator.transfers import Addresses, Progress, Tally, Transfer, arriving
+from coordinator.transfers import Addresses, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
@@ -64,13 +65,12 @@ def fetch_run(
     run: Run,
     *,
     force: bool,
-    show: Callable[[Progress], None],
     choice: Choice = EVERYTHING,
 ) -> Fetched:
     """Brings back log, output and kernel of a run that has ended (successfully or not): what is not here yet of it.
 
-    `force` counts what the choice takes as not here. `show` is told several times a second how far it is. What has come
-    of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
+    `force` counts what the choice takes as not here. What has come of a file stays when this is interrupted, and the
+    next fetch goes on there. Raises RunFailed if the run has not
     ended, TargetError if the output is not this run's, CoordError if it cannot be written. A file that cannot have its
     name here is left out, with a warning.
     """
@@ -92,7 +92,7 @@ def fetch_run(
         if run.fetched_at:
             run = workspace.ledger.update(run.id, fetched_at=None)
         try:
-            return _Fetch(workspace, run, results, choice, force, show).all()
+            return _Fetch(workspace, run, results, choice, force).all()
         except OSError as error:
             raise _cannot_write(workspace.project, run, results, error) from error
 
@@ -111,7 +111,6 @@ class _Fetch:
     results: Results
     choice: Choice
     force: bool
-    show: Callable[[Progress], None]
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
@@ -124,7 +123,7 @@ class _Fetch:
             results.forget(wanted)
         fetched = results.fetched()
         missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
-        tally = Tally(len(missing))
+        tally = Tally(len(missing), f"fetching {run.label}")
         transfer = Transfer(
             self.workspace.target.open_output,
             results,
@@ -163,7 +162,8 @@ class _Fetch:
         return arriving.Arriving.of(listed, ours, ignores_case=self.results.ignores_case())
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
-        arriving.run(transfer, jobs, self.show, go_on=again(self.run))
+        with self.workspace.progress(transfer.tally):
+            arriving.run(transfer, jobs, go_on=again(self.run))
 
     def _save_log(self) -> list[LogRecord]:
         records = self.workspace.target.log(self.run.ref)
@@ -179,6 +179,31 @@ class _Fetch:
         found = self.workspace.target.source(run.owner, run.slug, run.ref.version)
         if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
             self.results.write(run.metadata["code_file"], found[1])
+
+
+def not_here(project: Project, runs: Sequence[Run]) -> list[Run]:
+    """Those with a kernel that were not fetched as a whole yet, or of whose results something is missing here.
+
+    A version that a later run of the same kernel has got is left out: its kernel was deleted, and made again.
+    """
+    newest: dict[tuple[str, str, str, int | None], str] = {}
+    for run in runs:  # the newest first
+        newest.setdefault((run.target, run.owner, run.slug, run.version), run.id)
+    with_kernel = [run for run in runs if run.has_kernel]
+    last = [run for run in with_kernel if newest[run.target, run.owner, run.slug, run.version] == run.id]
+    return [run for run in last if not run.fetched_at or lacking(project, run)]
+
+
+def lacking(project: Project, run: Run) -> tuple[str, ...]:
+    """What is missing here of the results of a run that was fetched: the folder (with a slash), or files of it."""
+    if not run.fetched_at or run.version is None:
+        return ()
+    usual = project.results(run.experiment, run.target, run.results_version)
+    folder = folder_of(usual, run.id)
+    if folder is None:
+        return (f"{project.relative(usual)}/",)
+    results = Results(folder)
+    return tuple(str(path) for path, kept in sorted(results.fetched().items()) if not results.is_here(path, kept))
 
 
 def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
@@ -205,10 +230,8 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
 def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
     where = project.relative(results.directory)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CoordError(
-            f"{where}/ cannot be written: {error.strerror}",
-            hint=f"What came is kept. Make room, and go on with: {again(run)}",
-        )
+    if (full := full_hint(error, results.directory)) is not None:
+        hint = f"{full} What came is kept; go on with: {again(run)}"
+        return CoordError(f"{where}/ cannot be written: {error.strerror or error}", hint=hint)
     about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")

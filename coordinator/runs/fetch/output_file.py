@@ -28,7 +28,7 @@ def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
         workspace.say(f"fetching {path} of {run.label}")
         wanted = Choice(only=(glob.escape(str(path)), "metrics.json*", "*.csv"))
-        run = fetch_run(workspace, run, force=False, show=lambda _: None, choice=wanted).run
+        run = fetch_run(workspace, run, force=False, choice=wanted).run
     kept = results.fetched().get(path)
     if kept is None:
         if (ended := status_of(run)) != "complete":

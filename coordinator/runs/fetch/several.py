@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NotSent, RunFailed
 from coordinator.ledger import Run
+from coordinator.progress import Count
 from coordinator.runs.fetch.fetch import EVERYTHING, Choice, again, fetch_run
 from coordinator.runs.fetch.fetched import Fetched
 from coordinator.target import RunState
-from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
-
-Display = Callable[[], AbstractContextManager[Callable[[Progress], None]]]
-"""Opens a display of the progress for one run, and gives the function that is called with each `Progress`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class FetchResult:
 
 
 def fetch_several(
-    workspace: Workspace, runs: Sequence[Run], *, display: Display, force: bool = False, choice: Choice = EVERYTHING
+    workspace: Workspace, runs: Sequence[Run], *, force: bool = False, choice: Choice = EVERYTHING
 ) -> FetchResult:
     """Fetches the runs one after the other, from whatever target each is on; see `fetch_run`.
 
@@ -56,19 +52,20 @@ def fetch_several(
     """
     fetched, not_fetched = list[Fetched](), list[NotFetched]()
     not_tried: dict[str, int] = {}
-    for run in runs:
-        if run.target in not_tried:
-            not_tried[run.target] += 1
-            continue
-        try:
-            with workspace.open_target(run.target) as there, display() as show:
-                fetched.append(fetch_run(there, run, force=force, show=show, choice=choice))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted: what came is kept; go on with: {again(run)}") from None
-        except CoordError as error:
-            not_fetched.append(each := NotFetched(run, error))
-            if each.is_gone:
-                workspace.say(f"{run.label} was cancelled, and nothing is left of it on {run.target}")
-            if isinstance(error, (CredentialsError, Later, NotSent)):
-                not_tried[run.target] = 0
+    with workspace.progress(count := Count("fetching", len(runs), "runs")):
+        for run in count.each(runs):
+            if run.target in not_tried:
+                not_tried[run.target] += 1
+                continue
+            try:
+                with workspace.open_target(run.target) as there:
+                    fetched.append(fetch_run(there, run, force=force, choice=choice))
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"interrupted: what came is kept; go on with: {again(run)}") from None
+            except CoordError as error:
+                not_fetched.append(each := NotFetched(run, error))
+                if each.is_gone:
+                    workspace.say(f"{run.label} was cancelled, and nothing is left of it on {run.target}")
+                if isinstance(error, (CredentialsError, Later, NotSent)):
+                    not_tried[run.target] = 0
     return FetchResult(tuple(fetched), tuple(not_fetched), not_tried)

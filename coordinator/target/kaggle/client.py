@@ -71,7 +71,7 @@ class Kaggle:
         website: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`website` replaces the address of the pages that the target names in its answers.
+        """`website` replaces the address of the pages that the target names in its answers; empty: it has none.
 
         Its methods may be called from several threads at once. Raises CredentialsError if the endpoint would get the
         credentials without TLS.
@@ -90,7 +90,7 @@ class Kaggle:
             self._http,
             target=name,
             endpoint=self._endpoint,
-            website=website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint),
+            website=(WEBSITE if self._endpoint == PRODUCTION else self._endpoint) if website is None else website,
             credentials=credentials,
             owner=owner,
         )
@@ -114,7 +114,7 @@ class Kaggle:
         self._http.close()
 
     def url(self, owner: str, slug: str) -> str:
-        return f"{self._session.website}/code/{owner}/{slug}"
+        return self._session.page(f"code/{owner}/{slug}")
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         data = metadata.data
@@ -156,7 +156,9 @@ class Kaggle:
         ]
         owner, _, slug = str(data["id"]).partition("/")
         ref = KernelRef(owner, slug, answer.version_number)
-        url = self.url(ref.owner, ref.slug) if self._website or not answer.url else parsing.shown(answer.url)
+        url = (
+            self.url(ref.owner, ref.slug) if self._website is not None or not answer.url else parsing.shown(answer.url)
+        )
         return Pushed(ref=ref, url=url, refused_sources=tuple(map(parsing.shown, refused)))
 
     def _check_number(self, address: str, number: int) -> None:

@@ -63,7 +63,7 @@ class KaggleCompetitions:
             raise NoAccess(
                 f'{target} has no competition "{slug}", or does not show it to you',
                 hint="Its name is the last part of its page's address: kaggle.com/competitions/NAME."
-                + (" Here: coord local add-competition NAME DIR --solution FILE." if target == "local" else ""),
+                + (f" Here: coord local add-competition {slug} DIR --solution FILE" if target == "local" else ""),
             ) from error
         return Competition(
             slug=slug,
@@ -136,7 +136,7 @@ class KaggleCompetitions:
             yield from map(_standing, page.submissions or [])
 
     def _page(self, slug: str) -> str:
-        return f"{self._session.website}/competitions/{slug}"
+        return self._session.page(f"competitions/{slug}")
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:

@@ -158,7 +158,7 @@ class KaggleDatasets:
         versions = [Published(each.version_number, each.version_notes or "") for each in answer.versions or []]
         return Dataset(
             reference=normal_name(parsing.shown(answer.ref)),
-            url=f"{self._session.website}/datasets/{normal_name(parsing.shown(answer.ref))}",
+            url=self._session.page(f"datasets/{normal_name(parsing.shown(answer.ref))}"),
             newest=max([answer.current_version_number, *(each.number for each in versions)]),
             current=answer.current_version_number,
             description=answer.description or "",

@@ -26,13 +26,17 @@ class ApiSession:
     def __init__(
         self, http: Transport, *, target: str, endpoint: str, website: str, credentials: Credentials, owner: str
     ) -> None:
-        """`website` is the address of the target's web pages, `owner` the user name of the settings."""
+        """`website` is the address of the target's pages (empty without any), `owner` the user name of the settings."""
         self.target = target
         self.website = website
         self._kernels = KernelsApiClient(http)
         self._endpoint = endpoint
         self._source = credentials.source
         self._owner = owner
+
+    def page(self, path: str) -> str:
+        """The address of a page of the target's website; empty if it has none."""
+        return self.website and f"{self.website}/{path}"
 
     @contextlib.contextmanager
     def explaining(self, doing: str, *, kernel: str = "") -> Iterator[None]:

@@ -65,14 +65,14 @@ def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> Non
     (coord.root / "experiments" / "also.yaml").write_text("base: slow\nabout: the same work\n")
     coord.here("push", "--exp", "slow")
     going = coord.here("push", "--exp", "also")
-    assert going.stdout == "http://127.0.0.1:7788/code/ada/tiny-slow\n"
+    assert going.stdout == "slow local-v1\n"
     assert "slow local-v1 does the same and is " in going.stderr
     (coord.session_root("tiny-slow", 1) / "go").touch()
     until(lambda: "RUN" not in (out := coord.here("status").stdout) and "QUEUED" not in out, "the end of the runs")
     same = coord.here("push", "--exp", "same", "--exp", "base", "--wait")
-    assert same.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n" * 2
+    assert same.stdout == "base local-v1\n" * 2
     assert "base local-v1 has done the same and is complete: not pushed again (--force repeats it)" in same.stderr
-    assert coord.here("push", "--exp", "same", "--force").stdout.endswith("/tiny-same\n")
+    assert coord.here("push", "--exp", "same", "--force").stdout.endswith("same local-v1\n")
 
 
 def test_without_quota_it_is_later(coord: Coord) -> None:
@@ -81,7 +81,7 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     with (coord.root / "pyproject.toml").open("a") as file:
         file.write("gpu_quota_hours = 0\n")
     done = coord.here("push", "--exp", "gpu", "--exp", "base", code=75)
-    assert done.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
+    assert done.stdout == "base local-v1\n"
     done = coord.here("sweep", "--exp", "gpu", "--seeds", "2", code=75)
     assert "Continue with: coord sweep resume gpu--s2" in done.stderr
     done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)

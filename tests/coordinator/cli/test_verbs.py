@@ -21,7 +21,7 @@ from tests.coordinator.command import COORD, Coord, until
 def test_the_whole_way(coord: Coord) -> None:
     """Push, status, logs, fetch-results: the digests of build, ledger and what ran agree, the table is shown."""
     pushed = coord("push", "--exp", "base", "--wait")
-    assert pushed.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
+    assert pushed.stdout == "base local-v1\n"
     assert "fold 1, epoch 3/3: val/dice 0.7600" in pushed.stderr
     assert coord.states() == ["complete"]
     assert "a word from the package data ünïcødé" in coord("logs", "--exp", "base").stdout

@@ -257,7 +257,7 @@ def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> No
         ("c-s2 local-v2", 3),
         ("c-s2 local-v1", 3),
     ]
-    assert notes == []
+    assert [note for note in notes if "Bonferroni" not in note] == []
 
 
 def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:

@@ -17,7 +17,7 @@ from tests.coordinator.datasets.kaggle import NAME, Depot
 
 
 def _fetch(data: Depot, folder: Path, name: str = NAME) -> FetchedDataset:
-    return fetch_dataset(data.workspace, name, folder, show=lambda _: None)
+    return fetch_dataset(data.workspace, name, folder)
 
 
 def _files(folder: Path) -> dict[str, bytes]:

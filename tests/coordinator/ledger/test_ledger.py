@@ -22,6 +22,7 @@ from coordinator.ledger.salvage import salvage_ledger
 from coordinator.ledger.submissions import all_submissions
 from coordinator.target.protocol import KernelRef, RunState
 from tests.coordinator.sample_runs import BARE, FULL
+from tests.paths import ROOT
 
 
 @pytest.fixture
@@ -399,3 +400,23 @@ def test_rows_are_json_that_other_programs_can_read(file: Path) -> None:
     connection.close()
     assert json.loads(config) == FULL.config
     assert json.loads(summary) == FULL.reported.to_json()
+
+
+def test_two_connections_of_one_process_beside_other_processes(tmp_path: Path) -> None:
+    """Opening a ledger again in this process does not drop the locks of the first connection.
+
+    Without them, another process that closes the ledger removes the log that the first connection reads.
+    """
+    file = tmp_path / "ledger.sqlite"
+    code = (
+        "import sys; from pathlib import Path; from coordinator.ledger.ledger import Ledger\n"
+        "with Ledger(Path(sys.argv[1])) as ledger: ledger.update('one', message='two')"
+    )
+    with Ledger(file) as first:
+        first.add(dataclasses.replace(BARE, id="one"))
+        for _ in range(2):
+            with Ledger(file) as second:
+                assert second.get("one").id == "one"
+            subprocess.run([sys.executable, "-c", code, str(file)], check=True, cwd=ROOT)
+            assert first.get("one").message == "two"
+            first.update("one", message="three")

@@ -126,7 +126,10 @@ def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
 
 
 def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path) -> None:
-    """Without runs the metric has to be named; three recorded configs are within the noise of the four repeats."""
+    """Without runs the metric has to be named; four recorded configs are within the noise of the four repeats.
+
+    As a pair alone, at 95%, the last one is likely behind (by 0.016): three degrees of freedom are known of the noise.
+    """
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         with pytest.raises(UsageError, match="there are no runs, so no primary metric"):
             best(Workspace(repository, ledger))
@@ -136,7 +139,7 @@ def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path)
         ("lr001_step3_continued_step2@recorded", True),
         ("lr001_step4_continued@recorded", True),
         ("lr001_step3@recorded", True),
-        ("lr0005_step3@recorded", False),
+        ("lr0005_step3@recorded", True),
     ]
 
 

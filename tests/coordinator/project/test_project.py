@@ -158,6 +158,72 @@ def test_config_modules_that_cannot_be_used(tmp_path: Path, config: str, message
     assert "pack" not in sys.modules
 
 
+LIGHT = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    seed: int = 0\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "move"),
+    [
+        (
+            {"config.py": f"import os\n\nimport numpy as np\n{LIGHT}"},
+            '"numpy" is not in the standard library (pack/config.py:3)',
+            "Move what needs numpy out of pack/config.py, into a module that it does not import,\n"
+            "or import numpy inside the function that uses it.",
+        ),
+        (
+            {"config.py": f"{LIGHT}from torch.nn import Module\n"},
+            '"torch" is not in the standard library (pack/config.py:5)',
+            "Move what needs torch out of pack/config.py, into a module that it does not import,\n"
+            "or import torch inside the function that uses it.",
+        ),
+        (
+            {"config.py": f"from .parts import SIZE\n{LIGHT}", "parts.py": "SIZE = 3\nimport pandas\n"},
+            '"pandas" is not in the standard library (pack/parts.py:2, imported by pack/config.py:1)',
+            "Move what pack/config.py needs of pack/parts.py into a module that does not import pandas,\n"
+            "or import pack/parts.py inside the function that uses it.",
+        ),
+        (
+            {
+                "config.py": f"import pack.one\n{LIGHT}",
+                "one.py": "from pack import two\n",
+                "two.py": "def f():\n    import cv2\n\nf()\n",
+            },
+            '"cv2" is not in the standard library (pack/two.py:2, imported by pack/two.py:4, '
+            "imported by pack/one.py:1, imported by pack/config.py:1)",
+            "Move what pack/config.py needs of pack/two.py into a module that does not import cv2,",
+        ),
+        (
+            {"config.py": LIGHT, "__init__.py": "import sklearn\n"},
+            '"sklearn" is not in the standard library (pack/__init__.py:1)',
+            "Move what needs sklearn out of pack/__init__.py, into a module that it does not import,",
+        ),
+    ],
+)
+def test_a_config_that_needs_a_library_says_which_line_and_what_to_move(
+    tmp_path: Path, files: dict[str, str], place: str, move: str
+) -> None:
+    """The line that imports it, and by which lines the config comes there."""
+    project = _project(tmp_path, files["config.py"])
+    write_files(tmp_path, {f"pack/{name}": text for name, text in files.items()})
+    with pytest.raises(ProjectError) as caught:
+        project.config_class()
+    assert caught.value.what.endswith(place)
+    assert move in (caught.value.hint or "")
+    assert "config_python" in (caught.value.hint or "")
+
+
+def test_an_import_inside_a_function_is_no_problem(tmp_path: Path) -> None:
+    """The remedy that the message names works."""
+    project = _project(tmp_path, LIGHT + "    def array(self):\n        import numpy\n        return numpy.zeros(3)\n")
+    assert project.config_class()().seed == 0
+
+
+def test_an_error_in_a_config_has_its_line(tmp_path: Path) -> None:
+    """Of whatever kind it is."""
+    with pytest.raises(ProjectError, match=r"ZeroDivisionError: division by zero \(pack/config.py:2\)"):
+        _project(tmp_path, "x = 1\ny = x / 0\n").config_class()
+
+
 def test_a_config_without_a_class_name(tmp_path: Path) -> None:
     """The setting's form is checked before anything is imported."""
     project = _project(tmp_path, settings=SETTINGS.replace(":Config", ""))

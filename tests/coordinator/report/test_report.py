@@ -16,6 +16,7 @@ from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
+from coordinator.progress import Count
 from coordinator.project.project import Project
 from coordinator.report import material
 from coordinator.report.boards import BaselineChoice, Board, boards
@@ -122,7 +123,14 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
         runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
-        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=BaselineChoice(runs=wanted))
+        return boards(
+            project,
+            found,
+            found,
+            hidden=hidden(runs, parts_of(runs)),
+            baseline=BaselineChoice(runs=wanted),
+            count=Count(""),
+        )
 
 
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
@@ -386,7 +394,7 @@ def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
 def test_the_command(project: Project) -> None:
     """Writes the page and says so; --exp chooses; a name that does not exist is answered with the near one."""
     coord = Coord(project.root, {})
-    done = json.loads(coord.here("report", "-o", "all.html", "--json").output)
+    done = json.loads(coord.here("report", "-o", "all.html", "--json").stdout)
     assert len(done["runs"]) == 3
     text = (project.root / "all.html").read_text()
     assert "evil local-v1" in text

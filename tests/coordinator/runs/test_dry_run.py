@@ -33,7 +33,7 @@ def test_the_local_kaggles_sources_or_one_folder(tmp_path: Path) -> None:
     done = dry_run_kernel(project, built, on_record=lambda record: printed.append(record.data), say=said.append)
     assert (done.exit_code, "".join(printed)) == (0, "all of it\n")
     (warning,) = said
-    assert warning.startswith("warning: nothing is mounted at input/datasets/ada/far: ")
+    assert warning.startswith("warning: nothing is mounted at input/datasets/ada/far. ")
     (tmp_path / "pyproject.toml").write_text(settings + '[tool.coord.dry_run]\ninput = "small"\n', encoding="utf-8")
     project = find_project(tmp_path)
     done = dry_run_kernel(project, built, on_record=lambda record: printed.append(record.data), say=said.append)

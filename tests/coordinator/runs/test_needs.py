@@ -257,7 +257,7 @@ def test_an_output_that_the_target_does_not_give(tiny: Project, ledger: Ledger) 
         here.push()
     first, second = str(refused.value.hint).splitlines()
     assert first == "Its kernel may have been deleted: coord push --exp base, and then infer again"
-    assert second.startswith("Check the names (coord local add-dataset")
+    assert second.startswith("ada/scans: Make it known to the local Kaggle: coord local add-dataset ada/scans DIR")
 
 
 def test_the_target_is_asked_before_it_is_said_that_a_need_runs(tiny: Project, ledger: Ledger) -> None:

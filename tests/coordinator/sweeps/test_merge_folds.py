@@ -17,6 +17,7 @@ from coordinator.sweeps.merged_output import merged_oof
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.finished_runs import finished
+from tests.coordinator.shown_progress import check_shown, on_terminal
 
 CONFIG = """
 
@@ -195,6 +196,14 @@ def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
     coord.here("sweep", "merge", "base--f3")
     assert _summary(coord, "base", 0)["thresholds"] == ["base--f0", "base--f1", "base--f2"]
     assert json.loads(coord.here("status", "--json").stdout)[0]["summary"] == _summary(coord, "base", 0)
+
+
+def test_a_merge_shows_how_far_it_is(coord: Coord) -> None:
+    """On a terminal; its answer is JSON all the same."""
+    _swept(coord)
+    out, shown = on_terminal(coord, "sweep", "merge", "base--f3", "--json")
+    assert json.loads(out)[0]["experiment"] == "base"
+    check_shown(shown, "merging base")
 
 
 def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:

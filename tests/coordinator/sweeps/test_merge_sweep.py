@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from coordinator.errors import RunFailed, UsageError
@@ -13,13 +10,7 @@ from coordinator.ledger.ledger import Ledger, now
 from coordinator.ledger.sweeps import Member, Sweep
 from coordinator.project.project import Project
 from coordinator.sweeps.merge_sweep import merge_sweep
-from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[Callable[[Progress], None]]:
-    yield lambda progress: None
 
 
 @pytest.mark.parametrize(
@@ -33,4 +24,4 @@ def test_a_sweep_that_cannot_be_merged(tiny: Project, whole: str, kind: type[Exc
         sweep = Sweep("s", "base", "local", is_repeat=False, created_at=now(), members=members)
         sweeps.add(ledger, sweep)
         with pytest.raises(kind, match=what):
-            merge_sweep(Workspace(tiny, ledger), sweep, display=_silent)
+            merge_sweep(Workspace(tiny, ledger), sweep)

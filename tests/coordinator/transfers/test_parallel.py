@@ -17,12 +17,11 @@ def run(
     *,
     threads: int = 1,
     stop: threading.Event | None = None,
-    beat: Callable[[], None] = lambda: None,
     at_most: int = 1,
 ) -> list[ValueError]:
     """The jobs, of whose errors ValueError is tolerated."""
     stop = stop or threading.Event()
-    return parallel.run(jobs, threads=threads, stop=stop, beat=beat, tolerated=ValueError, at_most=at_most)
+    return parallel.run(jobs, threads=threads, stop=stop, tolerated=ValueError, at_most=at_most)
 
 
 def fail(error: BaseException) -> None:
@@ -106,15 +105,3 @@ def test_a_thread_that_does_not_listen_is_left_behind(monkeypatch: pytest.Monkey
     assert [thread.daemon for thread in threads] == [True]
     silence.set()
     threads[0].join(timeout=10)
-
-
-def test_the_caller_hears_of_it_while_jobs_run() -> None:
-    """Several times a second, and in the caller's thread; an error of its own ends the jobs."""
-    heard: list[threading.Thread] = []
-    run([lambda: time.sleep(0.8)], beat=lambda: heard.append(threading.current_thread()))
-    assert len(heard) >= 2
-    assert set(heard) == {threading.current_thread()}
-    stop = threading.Event()
-    with pytest.raises(KeyboardInterrupt):
-        run([lambda: fail(ValueError("one")), lambda: None], stop=stop, beat=lambda: fail(KeyboardInterrupt()))
-    assert stop.is_set()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from model_src import config as settings
+from model_src.analysis.ablation import rule_for_test
 from model_src.analysis.holdout import measure_holdout
 from model_src.data.dataset import ChestXrays
 from model_src.data.rle import NO_MASK, encode, union
@@ -185,7 +186,10 @@ def test_the_submission_is_merged_of_single_folds(
     config = replace(run.config, predict=replace(run.config.predict, folds=folds))
     expected = predict_test(replace(run, config=config), [0, 1], rule, 0.0)
     assert any(code != NO_MASK for _, code in expected)
-    merge_submission(tmp_path, [each.output for each in of_folds], config, [], cast(RuleChoice, None))
+    summary: dict[str, Any] = {"config": settings.to_dict(config)}
+    choice = cast(RuleChoice, SimpleNamespace(rule=rule, chosen_dice=np.zeros(1), nested_dice=None, nested={}))
+    merge_submission(tmp_path, [each.output for each in of_folds], summary, [], choice, None)
+    assert summary["choice"]["test_rule"] == {**rule.to_dict(), "chosen_on": "the settings"}
     with (tmp_path / "submission.csv").open(newline="") as file:
         assert [(row["ImageId"], row["EncodedPixels"]) for row in csv.DictReader(file)] == expected
 
@@ -199,9 +203,30 @@ def test_the_holdout_is_merged_of_single_folds(
     for fold, each in enumerate(of_folds):
         measure_holdout(each, held, [fold], choice.rule)
     merged: dict[str, Any] = {"metrics": [], "ablation": []}
-    merge_holdout(merged, folders, run.config, choice)
+    together = merge_holdout(merged, folders, run.config, choice)
+    assert together == measure_holdout(run, held, [0, 1], choice.rule)
     assert merged["metrics"] == [each for each in summary["metrics"] if each["name"] == "holdout/dice"]
     assert merged["ablation"] == [each for each in summary["ablation"] if each["name"] == "folds"]
     lacking: dict[str, Any] = {}
     merge_holdout(lacking, folders[:1], run.config, choice)
     assert lacking == {}
+
+
+@pytest.mark.parametrize(
+    ("choose", "models", "is_held", "rule", "chosen_on"),
+    [
+        (False, 5, True, "plain", "the settings"),
+        (True, 5, True, "held", "the holdout"),
+        (True, 5, False, "chosen", "out-of-fold images"),
+        (True, 1, True, "chosen", "out-of-fold images"),
+    ],
+)
+def test_rule_is_chosen_on_predictions_of_its_kind(
+    choose: bool, models: int, is_held: bool, rule: str, chosen_on: str
+) -> None:
+    """Several folds together: on the holdout, and a warning without one; one model: on out-of-fold images."""
+    config = settings.Config(predict=settings.PredictConfig(choose=choose))
+    rules = {"plain": Rule.of(config.predict), "chosen": Rule(0.3, 0.7, 0, 0.7), "held": Rule(0.7, 0.3, 0, 0.3)}
+    found = rule_for_test(config, models, rules["chosen"], rules["held"] if is_held else None)
+    assert (found.rule, found.chosen_on) == (rules[rule], chosen_on)
+    assert ("set folds.holdout" in found.warning) == (choose and models > 1 and not is_held)

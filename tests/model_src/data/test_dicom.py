@@ -113,6 +113,8 @@ def rewritten(path: Path, pixels: npt.NDArray[np.unsignedinteger], **header: obj
     del dataset.WindowCenter, dataset.WindowWidth
     for name, value in header.items():
         setattr(dataset, name, value)
+        if name.startswith("PixelPadding"):
+            dataset[name].VR = "SS" if dataset.PixelRepresentation else "US"
     dataset.PixelData = pixels.tobytes()
     dataset["PixelData"].VR = "OB" if pixels.dtype == np.uint8 else "OW"
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -133,6 +135,107 @@ def test_more_bits_are_stretched(tmp_path: Path) -> None:
     pixels = np.array([[1000, 2000], [3000, 6100]], np.uint16)
     assert read_dicom(rewritten(tmp_path / "a.dcm", pixels)).tolist() == [[0, 50], [100, 255]]
     assert read_dicom(rewritten(tmp_path / "b.dcm", np.full((2, 2), 900, np.uint16))).max() == 0
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(
+    ("kind", "padding", "header"),
+    [
+        (np.uint16, 0, {"PixelPaddingValue": 0}),
+        (np.uint16, 255, {"PixelPaddingValue": 255}),
+        (np.uint16, 65535, {"PixelPaddingValue": 65535}),
+        (np.uint16, 65530, {"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 65500}),
+        (np.uint16, 3, {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 9}),
+        (np.uint8, 0, {"PixelPaddingValue": 0}),
+        (np.uint8, 255, {"PixelPaddingValue": 255, "PixelPaddingRangeLimit": 250}),
+    ],
+)
+def test_padding_is_out_of_the_stretch(
+    tmp_path: Path, kind: type[np.unsignedinteger], photometric: str, padding: int, header: dict[str, int]
+) -> None:
+    """Values of "no pixel" do not widen the range of the others, and are black; 8-bit values stay as they are."""
+    ramp = np.linspace(100, 200, 24).astype(kind).reshape(4, 6)
+    padded = np.vstack([ramp, np.full((2, 6), padding, kind)])
+    alone = read_dicom(rewritten(tmp_path / "a.dcm", ramp, PhotometricInterpretation=photometric))
+    path = rewritten(tmp_path / "b.dcm", padded, PhotometricInterpretation=photometric, **header)
+    picture = read_dicom(path)
+    assert np.array_equal(picture[:4], alone)
+    if kind is np.uint16:
+        assert (alone.min(), alone.max()) == (0, 255)
+        assert not picture[4:].any()
+    else:
+        assert np.array_equal(picture, 255 - padded if photometric == "MONOCHROME1" else padded)
+
+
+def test_signed_padding_and_nothing_but_padding(tmp_path: Path) -> None:
+    """A padding value of signed pixels is signed; an image of padding alone is black, and no error."""
+    values = np.array([[-2000, 0], [500, 1000]], np.int16)
+    path = rewritten(tmp_path / "a.dcm", values.view(np.uint16), PixelRepresentation=1, PixelPaddingValue=-2000)
+    assert read_dicom(path).tolist() == [[0, 0], [128, 255]]
+    # As the standard wants: padding is compared before the rescale.
+    path = rewritten(
+        tmp_path / "b.dcm",
+        values.view(np.uint16),
+        PixelRepresentation=1,
+        PixelPaddingValue=-2000,
+        RescaleSlope="2",
+        RescaleIntercept="-7",
+    )
+    assert read_dicom(path).tolist() == [[0, 0], [128, 255]]
+    path = rewritten(tmp_path / "c.dcm", np.full((3, 3), 9, np.uint16), PixelPaddingValue=9)
+    assert not read_dicom(path).any()
+
+
+@pytest.mark.parametrize("value", ["NaN", "inf", "-INF", "1e308", "-1e308", "1e39"])
+@pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
+@pytest.mark.filterwarnings("ignore")  # pydicom warns about such values
+def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str, value: str) -> None:
+    """Of rescale and window: an error that names the attribute, not a black image."""
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    header = {"RescaleSlope": "1", "RescaleIntercept": "0", "WindowCenter": "30", "WindowWidth": "60"}
+    with pydicom.config.disable_value_validation():
+        path = rewritten(tmp_path / "a.dcm", pixels, **(header | {name: value}))
+    with pytest.raises(UnreadableDicom, match=rf"a\.dcm: {name} is .*, no usable number"):
+        read_dicom(path)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e308])
+@pytest.mark.filterwarnings("ignore:overflow")  # 1e308 in float32
+def test_pixels_that_are_no_numbers_are_refused(tmp_path: Path, kind: type[np.floating], bad: float) -> None:
+    """Pixels of floats can be read; one that is not finite, or is out of every device's range, is an error."""
+    pixels = np.linspace(0, 1, 64).astype(kind).reshape(8, 8)
+    name = "FloatPixelData" if kind is np.float32 else "DoubleFloatPixelData"
+    for values, is_good in ((pixels, True), (np.where(pixels == pixels.max(), kind(bad), pixels), False)):
+        dataset = pydicom.dcmread(rewritten(tmp_path / "a.dcm", np.zeros((8, 8), np.uint16)))
+        del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
+        dataset.BitsAllocated = kind().itemsize * 8
+        setattr(dataset, name, values.tobytes())
+        dataset.save_as(tmp_path / "b.dcm")
+        if is_good:
+            assert np.array_equal(read_dicom(tmp_path / "b.dcm"), np.rint(values.astype(np.float64) * 255))
+            continue
+        with pytest.raises(UnreadableDicom, match=r"b\.dcm: a pixel is .*, no usable number"):
+            read_dicom(tmp_path / "b.dcm")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"RescaleSlope": "", "RescaleIntercept": ""},
+        {"RescaleSlope": "", "RescaleIntercept": "-1024"},
+        {"RescaleSlope": "2", "RescaleIntercept": ""},
+        {"RescaleIntercept": "-1024"},
+        {"RescaleSlope": "2"},
+    ],
+)
+def test_half_a_rescale_is_none(tmp_path: Path, header: dict[str, str]) -> None:
+    """Where slope or intercept is empty or missing there is no rescale: 8-bit values stay, a window is that of them."""
+    pixels = np.arange(50, 114, dtype=np.uint8).reshape(8, 8)
+    assert np.array_equal(read_dicom(rewritten(tmp_path / "a.dcm", pixels, **header)), pixels)
+    window = {"WindowCenter": "80", "WindowWidth": "40"}
+    plain = read_dicom(rewritten(tmp_path / "b.dcm", pixels, **window))
+    assert np.array_equal(read_dicom(rewritten(tmp_path / "c.dcm", pixels, **window, **header)), plain)
 
 
 def test_rescale_and_window_are_honoured(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,13 @@ from model_src.data.folds import (
     holdout_positions,
     make_folds,
     train_and_validation,
+    without_placeholders,
 )
 from model_src.data.labels import read_labels
 from model_src.data.load import Data
-from model_src.data.pictures import Pictures
 from model_src.data.rle import area, parse, unite
 from model_src.files import write_csv
+from tests.model_src.labelled import made_up
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +101,12 @@ def test_shares_are_fair(areas: dict[str, int], n: int, seed: int, area_bins: in
     st.randoms(use_true_random=False),
 )
 def test_no_patient_straddles(facts: dict[str, tuple[int, str]], n: int, random: Random) -> None:
-    """For any images and patients, in any order: one fold per patient, unless a patient has more images than a fold."""
+    """For any images and patients, in any order: one fold per patient."""
     images = [LabelledImage(image_id, area, patient) for image_id, (area, patient) in facts.items()]
     fold_of = assign_folds(images, n=n, seed=0, area_bins=3)
     assert fold_of.keys() == facts.keys()
-    sizes = Counter(each.patient for each in images)
     for patient in "pqrs":
-        folds = {fold_of[each.image_id] for each in images if each.patient == patient}
-        assert len(folds) <= 1 or sizes[patient] > len(images) / n
+        assert len({fold_of[each.image_id] for each in images if each.patient == patient}) <= 1
     random.shuffle(images)
     assert assign_folds(images, n=n, seed=0, area_bins=3) == fold_of
 
@@ -139,13 +139,6 @@ def test_patients_are_kept_together(seed: int) -> None:
         assert spread(fold_of, part, 5) <= 3
 
 
-def test_a_placeholder_is_no_patient() -> None:
-    """A PatientID of more than a fold's share of the images is no patient."""
-    images = [LabelledImage(str(number), number % 2, "ANONYMOUS") for number in range(20)]
-    fold_of = assign_folds(images, n=4, seed=0, area_bins=2)
-    assert Counter(fold_of.values()) == {0: 5, 1: 5, 2: 5, 3: 5}
-
-
 def test_same_on_every_machine_and_in_every_order() -> None:
     """The folds are a part of results, so the test has their values; they depend on the seed, not on the order."""
     images = [LabelledImage(f"image{number}", number % 3 * 100 + number % 2, f"{number // 2}") for number in range(18)]
@@ -153,14 +146,6 @@ def test_same_on_every_machine_and_in_every_order() -> None:
     assert "".join(str(fold_of[f"image{number}"]) for number in range(18)) == "221111110000002222"
     assert assign_folds(images[::-1], n=3, seed=0, area_bins=2) == fold_of
     assert assign_folds(images, n=3, seed=1, area_bins=2) != fold_of
-
-
-def made_up(images: list[tuple[str, str, str]], *, extra: int) -> Data:
-    """Data of (ImageId, code of the mask or nothing, patient), without pixels; the last `extra` are extra."""
-    ids, codes, whose = zip(*images, strict=True)
-    train = Pictures(ids, ((8, 8),) * len(ids), whose, (Path("x.dcm"),) * len(ids), (None,) * len(ids), 64)
-    labels = {image_id: (code,) if code else () for image_id, code in zip(ids, codes, strict=True)}
-    return Data(train, train, labels, {}, extra)
 
 
 def test_extra_pictures_are_trained_on_and_never_validated() -> None:
@@ -199,7 +184,7 @@ def test_folds_have_a_seed_of_their_own() -> None:
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.25, 0.5])
 def test_holdout_is_a_fair_share_of_the_real_file(real_images: list[LabelledImage], share: float) -> None:
     """Its size and its positives differ from the share by half an image, deciles of the area by two at most."""
-    held = set(choose_holdout(real_images, share=share, n=5, seed=0, area_bins=10))
+    held = set(choose_holdout(real_images, share=share, seed=0, area_bins=10))
     positives = sorted((each for each in real_images if each.area), key=lambda each: each.area)
     assert abs(len(held) - share * len(real_images)) <= 0.5 + 1e-6
     assert abs(sum(each.image_id in held for each in positives) - share * len(positives)) <= 0.5 + 1e-6
@@ -216,30 +201,27 @@ def test_holdout_is_a_fair_share_of_the_real_file(real_images: list[LabelledImag
     st.randoms(use_true_random=False),
 )
 def test_holdout_keeps_patients_together(facts: dict[str, tuple[int, str]], share: float, random: Random) -> None:
-    """For any images and patients, in any order: all images of a patient or none, except for placeholders.
-
-    None without a share.
-    """
+    """For any images and patients, in any order: all images of a patient or none; none without a share."""
     images = [LabelledImage(image_id, area, patient) for image_id, (area, patient) in facts.items()]
-    held = choose_holdout(images, share=share, n=3, seed=0, area_bins=3)
+    held = choose_holdout(images, share=share, seed=0, area_bins=3)
     assert len(set(held)) == len(held)
     for patient in "pqrs":
         of_patient = {each.image_id for each in images if each.patient == patient}
-        assert len(of_patient & set(held)) in (0, len(of_patient)) or len(of_patient) > len(images) / 3
+        assert len(of_patient & set(held)) in (0, len(of_patient))
     random.shuffle(images)
-    assert choose_holdout(images, share=share, n=3, seed=0, area_bins=3) == held
-    assert choose_holdout(images, share=0.0, n=3, seed=0, area_bins=3) == []
+    assert choose_holdout(images, share=share, seed=0, area_bins=3) == held
+    assert choose_holdout(images, share=0.0, seed=0, area_bins=3) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_holdout_of_patients_is_fair(seed: int) -> None:
     """With one to six images per patient, images and positives differ by at most three from the share."""
     images = patients(np.random.default_rng(seed), 500)
-    held = set(choose_holdout(images, share=0.2, n=5, seed=seed, area_bins=4))
+    held = set(choose_holdout(images, share=0.2, seed=seed, area_bins=4))
     assert abs(len(held) - 0.2 * len(images)) <= 3
     positives = [each for each in images if each.area]
     assert abs(sum(each.image_id in held for each in positives) - 0.2 * len(positives)) <= 3
-    assert held != set(choose_holdout(images, share=0.2, n=5, seed=seed + 1, area_bins=4))
+    assert held != set(choose_holdout(images, share=0.2, seed=seed + 1, area_bins=4))
 
 
 def test_nobody_sees_the_holdout() -> None:
@@ -269,6 +251,84 @@ def test_nobody_sees_the_holdout() -> None:
     assert marked == held
     assert {row[1] for row in fold_rows(data, fold_of) if row[0] not in held} == {0, 1, ""}
     assert HOLDOUT not in make_folds(Config(folds=FoldsConfig(n=2)), data).values()
+
+
+def of_patients(sizes: list[int], *, positive: float = 0.3) -> Data:
+    """Images of patients with these numbers of images; this share of each patient's has a mask."""
+    return made_up(
+        [
+            (f"{patient}.{number}", "0 3" if number < max(1, positive * size) else "", f"p{patient}")
+            for patient, size in enumerate(sizes)
+            for number in range(size)
+        ],
+        extra=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n", "holdout"),
+    [([9, 8, 8, 8, 7], 5, 0.0), ([20, *[1] * 80], 5, 0.1), ([30, *[1] * 50], 2, 0.3), ([40, 30, 20, 10], 3, 0.0)],
+)
+def test_patients_with_more_images_than_a_fold_stay_whole(sizes: list[int], n: int, holdout: float) -> None:
+    """For every seed each patient is in one fold or in the holdout, also one with more than 1/n of the images."""
+    data = of_patients(sizes)
+    for seed in range(8):
+        fold_of = make_folds(Config(seed=seed, folds=FoldsConfig(n=n, holdout=holdout)), data)
+        for patient in range(len(sizes)):
+            assert len({fold for image, fold in fold_of.items() if image.startswith(f"{patient}.")}) == 1
+        assert set(fold_of.values()) - {HOLDOUT} == set(range(n))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "settings", "message"),
+    [
+        (
+            [4, 4, 4],
+            {"n": 5},
+            r"folds\.n is 5, but the images are of 3 patients.*folds\.n to at most 3.*placeholder_share",
+        ),
+        (
+            [1] * 6,
+            {"n": 5, "holdout": 0.4},
+            r"folds\.n is 5, but .* of 4 patients, without the holdout.*folds\.holdout",
+        ),
+        ([40], {"n": 2, "placeholder_share": 1.0}, r"folds\.n is 2, but the images are of 1 patient,"),
+    ],
+)
+def test_too_few_patients_are_refused(sizes: list[int], settings: dict[str, Any], message: str) -> None:
+    """Instead of a patient in two folds, or of a fold without an image: the error says what can be changed."""
+    config = Config(folds=FoldsConfig(**settings))
+    with pytest.raises(ValueError, match=message):
+        make_folds(config, without_placeholders(of_patients(sizes), config, lambda _: None))
+
+
+def test_what_was_decided_about_patients_is_said() -> None:
+    """Once, on all images: a PatientID of more than half of the images is no patient, in extra images neither."""
+    images = [(f"{number:02}", "0 3" if number % 2 else "", "ANON" if number < 12 else "p") for number in range(20)]
+    data = made_up([*images, ("x", "", "ANON"), ("y", "", "p")], extra=2)
+    said: list[str] = []
+    known = without_placeholders(data, Config(folds=FoldsConfig(n=4, holdout=0.2)), said.append)
+    assert said == [
+        "12 of 20 images have the same PatientID, more than folds.placeholder_share of 0.5: taken for a placeholder, "
+        "so each of these images counts as a patient of its own; set the share to 1 if they are of one patient",
+        "20 images of 13 patients are divided into folds",
+    ]
+    assert known.train.patients == (*[""] * 12, *["p"] * 8, "", "p")
+    said.clear()
+    kept = without_placeholders(data, Config(folds=FoldsConfig(n=2, placeholder_share=0.6)), said.append)
+    assert kept.train.patients == data.train.patients
+    assert said == ["20 images of 2 patients are divided into folds"]
+    none = without_placeholders(data, Config(folds=FoldsConfig(n=2, placeholder_share=0.0)), said.append)
+    assert set(none.train.patients) == {""}
+
+
+def test_extra_pictures_with_a_placeholder_are_trained_on() -> None:
+    """The same placeholder does not make them images of the validated patient."""
+    images = [(f"{number}", "0 3" if number % 2 else "", "ANON") for number in range(8)]
+    config = Config(folds=FoldsConfig(n=2))
+    data = without_placeholders(made_up([*images, ("x", "", "ANON")], extra=1), config, lambda _: None)
+    fold_of = make_folds(config, data)
+    assert [8 in train_and_validation(data, fold_of, fold)[0] for fold in (0, 1)] == [True, True]
 
 
 def test_holdout_without_a_mask_is_refused() -> None:

@@ -62,11 +62,29 @@ def test_refuses_other_files(tmp_path: Path, text: str, message: str) -> None:
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [0, 3, 12, -6, -1])
+def test_damaged_gzip_file_is_one_line(tmp_path: Path, place: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong byte anywhere is an error that names the file, in the reader and in the program."""
+    rows = "".join(f"{number},{number} {1 + number % 7}\n" for number in range(5000))
+    content = bytearray(gzip.compress(f"ImageId,EncodedPixels\n{rows}".encode()))
+    content[place] ^= 0xFF
+    if place == 12:
+        content[40:60] = b"\0" * 20
+    path = tmp_path / "labels.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"labels\.csv\.gz, line \d+: the compressed file is damaged: "):
+        read_labels(path)
+    assert main([str(path)]) == 1
+    assert re.fullmatch(r"error: \S+labels\.csv\.gz, line \d+: .*\n", capsys.readouterr().err)
+
+
 def test_refuses_half_a_download(tmp_path: Path, real_labels: Path) -> None:
     """A gzipped file that ends too early is an error, not a shorter file."""
     path = tmp_path / "labels.csv.gz"
     path.write_bytes(real_labels.read_bytes()[:200_000])
-    with pytest.raises(ValueError, match=r"labels.csv.gz, line \d+: Compressed file ended"):
+    with pytest.raises(
+        ValueError, match=r"labels.csv.gz, line \d+: the compressed file is damaged: Compressed file ended"
+    ):
         read_labels(path)
 
 

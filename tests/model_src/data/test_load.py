@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from model_src.config import DataConfig, FoldsConfig, TrainConfig
@@ -62,10 +63,57 @@ def test_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
     (extra / "again").symlink_to(sample_data / "dicom-images-test")
     config = replace(base, extra_source="ann/more", extra_labels="test.csv", extra_folder="again")
     assert load_data(config, root=tmp_path, say=said.append).counts["extra"] == 3
-    assert re.search("3 extra images, such as .*, are test images", said[-1])
+    assert re.search("3 labelled images, such as .*, are test images", said[-1])
     (extra / "none.csv").write_text("ImageId,EncodedPixels\nunknown,-1\n")
     with pytest.raises(ValueError, match=r"none\.csv labels no image in "):
         load_data(replace(base, extra_source="ann/more", extra_labels="none.csv"), root=tmp_path, say=said.append)
+
+
+def test_flat_pictures_are_counted_and_said(sample_data: Path, tmp_path: Path) -> None:
+    """An image of one grey value is no error: it is counted, also when it comes from the cache, and one is named."""
+    source = tmp_path / "source"
+    shutil.copytree(sample_data, source)
+    for image_id, path in list(find_dicoms(source / "dicom-images-train").items())[2:4]:
+        dataset = pydicom.dcmread(path)
+        dataset.decompress()
+        dataset.PixelData = bytes([90]) * len(dataset.PixelData)
+        dataset.save_as(path)
+        last = image_id
+    attach(tmp_path, source)
+    config = DataConfig(image_size=64, num_workers=0, cache_dir=str(tmp_path / "cache"))
+    for how in ("decoded", "kept_before"):
+        said: list[str] = []
+        counts = load_data(config, root=tmp_path, say=said.append).counts
+        assert (counts["flat"], counts[how]) == (2, 16 + 3)
+        (line,) = [line for line in said if "one grey value" in line]
+        assert re.fullmatch(r"2 images, such as \S+, have one grey value only: .*", line)
+        assert line.split()[4].rstrip(",") < last
+    whole = tmp_path / "whole"
+    attach(whole, sample_data)
+    said = []
+    assert load_data(config, root=whole, say=said.append).counts["flat"] == 0
+    assert not any("one grey value" in line for line in said)
+
+
+def test_images_in_train_and_test_are_said(sample_data: Path, tmp_path: Path) -> None:
+    """By their name, and by their file when they have another name: the submission's score would be too high."""
+    source = tmp_path / "source"
+    shutil.copytree(sample_data, source)
+    trained = list(find_dicoms(source / "dicom-images-train").items())
+    shutil.copy(trained[0][1], source / "dicom-images-test")
+    shutil.copy(trained[1][1], source / "dicom-images-test" / "renamed.dcm")
+    attach(tmp_path, source)
+    config = DataConfig(image_size=64, num_workers=0, cache_dir=str(tmp_path / "cache"))
+    said: list[str] = []
+    counts = load_data(config, root=tmp_path, say=said.append).counts
+    assert counts["train_in_test"] == 2
+    assert said[-1] == (
+        f"2 labelled images, such as {trained[0][0]}, are test images, too: the submission's score will be too high"
+    )
+    whole = tmp_path / "whole"
+    attach(whole, sample_data)
+    assert load_data(config, root=whole, say=said.append).counts["train_in_test"] == 0
+    assert "are test images" not in said[-1]
 
 
 def test_run_with_extra_pictures(sample_data: Path, tmp_path: Path) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 from torch import nn
+from torchvision.models.detection import maskrcnn_resnet50_fpn
 
-from model_src.config import ModelConfig, ProposalsConfig
+from coordinator.project import find_project, resolve
+from model_src.config import ModelConfig, ProposalsConfig, from_dict
 from model_src.network.build import build_model
+from model_src.network.weights import find_weights, published_url
 from tests.model_src.session_root import PROJECT
 
 Shape = tuple[int, ...]
@@ -28,6 +33,9 @@ MOVED = (
     (r"mask_head\.mask_fcn(\d)\.", lambda found: f"mask_head.{int(found[1]) - 1}.0."),
 )
 """Modules that torchvision has renamed since then."""
+
+SILENT = re.compile(r"\.(bn\d|downsample\.1)\.")
+"""Tensors of batch norms, whose size the print does not show."""
 
 PRINTED = PROJECT.parent / "shared" / "seed" / "notes.md"
 
@@ -133,14 +141,49 @@ def test_shapes_are_the_papers(backbone: Backbone) -> None:
     assert ours(backbone) == {moved(name): shape for name, shape in table(backbone).items()}
 
 
+RECIPES = ("base", "lr0005_step3", "lr0005_step4_little", "lr001_step3", "lr001_step4", "lr001_step4_more")
+"""The experiments of the diary that start from published weights."""
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like that of COCO_V1, with random weights: torchvision's own detector for 91 classes."""
+    file = tmp_path_factory.mktemp("coco") / published_url("COCO_V1", "resnet50").rpartition("/")[2]
+    torch.save(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), file)
+    return file
+
+
+@pytest.mark.parametrize("experiment", RECIPES)
+def test_norms_are_those_of_the_printed_model(experiment: str, coco: Path, tmp_path: Path) -> None:
+    """The diary's recipes start from COCO_V1, from an attached source, with frozen batch norms, as it prints them."""
+    resolved = resolve(find_project(PROJECT), experiment)
+    config = from_dict(resolved.config)
+    assert config.model.weights == "COCO_V1"
+    assert config.model.weights_source in resolved.kernel.dataset_sources
+    folder = tmp_path / "input" / "datasets" / str(config.model.weights_source)
+    folder.mkdir(parents=True)
+    (folder / coco.name).symlink_to(coco)
+    weights = find_weights(config.model, root=tmp_path, say=lambda _: None)
+    model = build_model(config.model, config.proposals, image_size=64, weights=weights, say=lambda _: None)
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    norms = {name: kind for name, kind in kinds.items() if "BatchNorm" in kind}
+    silent = {name.rsplit(".", 1)[0] for name in table("resnet50") if SILENT.search(name)}
+    assert norms == dict.fromkeys(silent, "FrozenBatchNorm2d")
+    if PRINTED.is_file():
+        printed = printed_modules(PRINTED.read_text(encoding="utf-8"))
+        assert norms == {name: kind for name, kind, _ in printed if "BatchNorm" in kind}
+    # Those stages are trained that torchvision trained in 2019: all but the first two.
+    trained = {name.split(".")[2] for name, each in model.named_parameters() if each.requires_grad and ".body." in name}
+    assert trained == {"layer2", "layer3", "layer4"}
+
+
 def test_shapes_are_those_of_the_printed_model() -> None:
     """The printed layers are exactly those of our model."""
     if not PRINTED.is_file():
         pytest.skip(f"needs the diary at {PRINTED.relative_to(PROJECT.parent)} beside the repository")
     text = PRINTED.read_text(encoding="utf-8")
     printed = printed_shapes(text)
-    silent = re.compile(r"\.(bn\d|downsample\.1)\.")
-    expected = {name: shape for name, shape in table("resnet50").items() if not silent.search(name)}
+    expected = {name: shape for name, shape in table("resnet50").items() if not SILENT.search(name)}
     assert len(printed) > 90
     assert printed == expected
     norms = {name for name, kind, _ in printed_modules(text) if kind == "FrozenBatchNorm2d"}

@@ -254,6 +254,35 @@ def test_missing_file_says_what_to_attach(tmp_path: Path) -> None:
         assert setting in {each.name for each in dataclasses.fields(KernelSettings)}
 
 
+@pytest.mark.parametrize(
+    ("source", "mount"),
+    [
+        ("ann/coco", "datasets/ann/coco"),
+        ("Ann/Coco", "datasets/ann/coco"),
+        ("ann/coco", "coco"),
+        ("ann/detector/pytorch/coco/2", "models/ann/detector/pytorch/coco/2"),
+        ("ann/detector/pytorch/coco", "models/ann/detector/pytorch/coco/7"),
+        ("ann/detector/pytorch/coco/2", "detector/pytorch/coco/2"),
+        ("ann/trained", "notebooks/ann/trained"),
+    ],
+)
+@pytest.mark.parametrize("name", ["COCO_V1", "mine.pth"])
+def test_weights_come_from_their_source(tmp_path: Path, source: str, mount: str, name: str) -> None:
+    """A data set, a model or a kernel's output, in all of Kaggle's layouts; a file in another source is not taken."""
+    file = COCO_FILE if name == "COCO_V1" else name
+    for folder in (mount, "datasets/eve/other"):
+        (tmp_path / "input" / folder).mkdir(parents=True)
+        (tmp_path / "input" / folder / file).touch()
+    config = ModelConfig(weights=name, weights_source=source)
+    assert find_weights(config, root=tmp_path, say=silent) == tmp_path / "input" / mount / file
+    (tmp_path / "input" / mount / file).unlink()
+    with pytest.raises(InputMissing, match=rf"(?s)^model\.weights: {name} needs {file}.*is not in {source}.*data set"):
+        find_weights(config, root=tmp_path, say=silent)
+    with pytest.raises(InputMissing, match=r"(?s)^model\.weights_source: ann/gone is not attached.*dataset_sources"):
+        find_weights(dataclasses.replace(config, weights_source="ann/gone"), root=tmp_path, say=silent)
+    assert find_weights(dataclasses.replace(config, weights="none"), root=tmp_path, say=silent) is None
+
+
 def test_without_internet_says_what_to_attach(tmp_path: Path, hub: Path) -> None:
     """A failed download is an error: which file, from where, how to attach it, and what is attached."""
     attached(tmp_path, "other.pth").touch()

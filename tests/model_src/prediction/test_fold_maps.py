@@ -10,30 +10,47 @@ import pytest
 import torch
 
 from model_src.prediction import fold_maps
-from model_src.prediction.predict import in_shape
+from model_src.prediction.fusion import Instance, View
+from model_src.prediction.predict import Prediction, in_shape
 
 
-def test_maps_are_kept_in_65536_steps(tmp_path: Path) -> None:
-    """Any map, also an empty one, is restored within a step; an equal map for two thresholds is stored once."""
-    values = np.zeros((3, 32, 32), np.float32)
-    values[0, 5:20, 7:31] = np.random.default_rng(0).random((15, 24), np.float32)
-    values[1] = 1.0
-    crops = [fold_maps.Crop.of(each) for each in values]
-    places = ((0, 1), (1, 2), (2, 2))
-    seen = tuple(
-        fold_maps.ImageMaps(name, (40, 30), 0.5, tuple(crops[place] for place in each), "1 2")
-        for name, each in zip("abc", places, strict=True)
+def test_masks_are_kept_in_65536_steps(tmp_path: Path) -> None:
+    """Any instance, also an empty one, is restored within a step, at its place and with its score; so is the rest."""
+    rng = np.random.default_rng(0)
+    one = Instance(0.75, 5, 7, rng.random((15, 24), np.float32))
+    full, empty = (
+        Instance(1 / 3, 0, 0, np.ones((32, 32), np.float32)),
+        Instance(0.1, 0, 0, np.zeros((0, 0), np.float32)),
     )
-    maps = fold_maps.FoldMaps((0.1, 0.5), 32, 2, 0.25, ("d",), seen)
+    views: tuple[tuple[View, ...], ...] = (((one, empty), ()), ((), ()), ((full,), (one, full)))
+    seen = tuple(fold_maps.ImageMaps(name, (40, 30), each, "1 2") for name, each in zip("abc", views, strict=True))
+    maps = fold_maps.FoldMaps(32, 0.25, ("d",), seen)
     fold_maps.write_maps(tmp_path / "maps.npz", maps)
     found = fold_maps.read_maps(tmp_path / "maps.npz")
     assert replace(found, seen=()) == replace(maps, seen=())
-    for one, other in zip(found.seen, maps.seen, strict=True):
-        assert replace(one, crops=()) == replace(other, crops=())
-    for picture, each in zip(found.seen, places, strict=True):
-        for crop, place in zip(picture.crops, each, strict=True):
-            assert np.abs(crop.full(32) - values[place]).max() <= 0.51 / fold_maps.STEPS
-    assert found.seen[2].crops[0] is found.seen[2].crops[1]
+    for mine, yours in zip(found.seen, maps.seen, strict=True):
+        assert replace(mine, views=()) == replace(yours, views=())
+        assert [len(view) for view in mine.views] == [len(view) for view in yours.views]
+        for left, right in zip(sum(mine.views, ()), sum(yours.views, ()), strict=True):
+            assert (left.score, left.top, left.left) == (right.score, right.top, right.left)
+            assert left.values == pytest.approx(right.values, abs=0.51 / fold_maps.STEPS)
+
+
+def test_parts_together_are_as_one(tmp_path: Path) -> None:
+    """The map and the top score of two parts are those of all of their views."""
+    one, two = (
+        fold_maps.FoldMaps(16, 0.0, (), (fold_maps.ImageMaps("a", (32, 24), ((Instance(score, 2, at, values),),)),))
+        for score, at, values in (
+            (0.9, 3, np.full((8, 8), 1.0, np.float32)),
+            (0.4, 4, np.full((8, 8), 0.5, np.float32)),
+        )
+    )
+    both = Prediction(0, 16, (*one.seen[0].views, *two.seen[0].views))
+    assert fold_maps.top_score([one, two], 0) == both.top_score == pytest.approx(0.65)
+    for threshold in (0.6, 0.7):
+        found = fold_maps.mean_map([one, two], 0, threshold)
+        assert np.allclose(found, both.probability((32, 24), threshold), atol=1e-5)
+        assert found.any() == (threshold < 0.65)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (100, 70), (50, 130), (1, 1)])

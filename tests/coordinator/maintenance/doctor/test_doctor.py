@@ -125,7 +125,8 @@ def test_all_is_well(tiny: Project, service: Service) -> None:
     _attach(tiny)
     found = diagnose("kaggle")
     assert _bad(found) == []
-    checks = ["Python", "coord", "kaggle", "kagglesdk", "torch", "project", "disk", "experiments", "ledger", "git"]
+    checks = ["Python", "coord", "kaggle", "kagglesdk", "torch", "project", "disk", "experiments"]
+    checks += ["dry run", "ledger", "git"]
     assert [each.check for each in found] == [*checks, "network", "clock", "credentials", "quota", "sources"]
     assert _of(found, "credentials")[0].what == 'from KAGGLE_USERNAME and KAGGLE_KEY, accepted, of "ada"'
     assert _of(found, "quota")[0].what == "GPU: 29.0 of 30.0 h left until Saturday, 00:00 UTC"
@@ -278,9 +279,10 @@ def test_the_local_target_needs_neither_network_nor_credentials(
     found = diagnose()
     assert {each.check for each in _bad(found)} == {"sources"}
     assert {each.remedy for each in _bad(found)} == {
-        "coord local add-dataset OWNER/SLUG DIR, or coord data push DIR OWNER/SLUG",
-        "coord local add-competition SLUG DIR",
-        "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
+        "Make it known to the local Kaggle: coord local add-dataset ada/chest-x-rays DIR, or coord data push DIR "
+        "ada/chest-x-rays --target local",
+        "Make it known to the local Kaggle: coord local add-competition pneumothorax DIR",
+        "Make it known to the local Kaggle: coord local add-model ada/net/pyTorch/big/2 DIR",
     }
     assert not {"network", "credentials", "clock"} & {each.check for each in found}
     local.add_dataset(tiny, "ada/chest-x-rays", tmp_path)

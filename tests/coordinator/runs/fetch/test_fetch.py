@@ -74,7 +74,6 @@ class Here:
                 Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=pause)),
                 run,
                 force=force,
-                show=lambda _: None,
                 choice=choice,
             )
         finally:
@@ -308,7 +307,7 @@ def test_a_full_disk_keeps_what_came(here: Here) -> None:
         here.fetch()
     assert os.strerror(errno.ENOSPC) in caught.value.what
     assert caught.value.hint is not None
-    assert "What came is kept. Make room" in caught.value.hint
+    assert "The disk is full: " in caught.value.hint
     assert not (here.results / "fold0.pth").exists()
     part.unlink()
     (here.results / "x").unlink()

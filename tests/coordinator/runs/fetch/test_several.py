@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -13,15 +12,9 @@ from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
 from coordinator.runs.fetch.several import fetch_several
 from coordinator.target.protocol import RunState
-from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
 from tests.coordinator.finished_runs import finished
 from tests.coordinator.sample_runs import BARE
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[Callable[[Progress], None]]:
-    yield lambda progress: None
 
 
 def test_one_run_keeps_no_other_from_coming(tiny: Project) -> None:
@@ -35,7 +28,7 @@ def test_one_run_keeps_no_other_from_coming(tiny: Project) -> None:
         for run in (gone, *remote):
             ledger.add(run)
         here = Workspace(tiny, ledger, say=said.append)
-        found = fetch_several(here, [gone, *remote, merged], display=_silent)
+        found = fetch_several(here, [gone, *remote, merged])
     assert [item.run.id for item in found.fetched] == [merged.id]
     assert [each.run.id for each in found.not_fetched] == ["gone", "k1"]
     first, second = found.not_fetched
@@ -49,11 +42,11 @@ def test_one_run_keeps_no_other_from_coming(tiny: Project) -> None:
 def test_ctrl_c_says_how_to_go_on(tiny: Project) -> None:
     """The command that brings the rest, for the run that was being fetched."""
 
-    class Interrupted(contextlib.nullcontext[Callable[[Progress], None]]):
-        def __enter__(self) -> Callable[[Progress], None]:
+    class Interrupted(Workspace):
+        def open_target(self, name: str | None) -> NoReturn:
             raise KeyboardInterrupt
 
     run = finished(tiny, "base", 0, [0.5, 0.7])
     go_on = "coord fetch-results --exp base --target local --version 0"
     with Ledger(tiny.ledger) as ledger, pytest.raises(KeyboardInterrupt, match=f"what came is kept; .*{go_on}"):
-        fetch_several(Workspace(tiny, ledger), [run], display=lambda: Interrupted(print))
+        fetch_several(Interrupted(tiny, ledger), [run])

@@ -136,7 +136,6 @@ class World:
             Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=self.wait)),
             run,
             force=True,
-            show=lambda _: None,
         )
         return fetched.directory
 

@@ -1,0 +1,120 @@
+"""A full disk is called that, whichever command meets it and whatever SQLite says: on a real file system without room.
+
+Seen: found by trying it on coord ("the ledger cannot be opened: disk I/O error; look into it: coord ledger check").
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from tests.coordinator.bundle.programs import write_files
+from tests.coordinator.command import Coord
+from tests.paths import ROOT, SAMPLES
+
+# A new file system over the project's folder, in a namespace of its own: nobody else sees it, and it goes with it.
+_IN_NAMESPACE = """
+set -e
+mount -t tmpfs -o size=64m,nr_inodes=4096 none "$1"
+cp -a "$2/." "$1/"
+mount --bind "$1" "$2"
+cd "$2"
+eval "$3"
+shift 3
+exec "$@"
+"""
+FULL = "dd if=/dev/zero of=filler bs=64k >/dev/null 2>&1 || true; dd if=/dev/zero of=rest bs=1 >/dev/null 2>&1 || true"
+NO_INODES = "mkdir many; seq -f many/%g 5000 | xargs touch 2>/dev/null || true"
+
+
+def _unshared(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def _namespaces(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("mount")
+    if shutil.which("unshare") is None or _unshared('mount -t tmpfs none "$0"', str(folder)).returncode:
+        pytest.skip("this machine allows no file system of one's own (unshare --user --mount)")
+
+
+@pytest.fixture(scope="module")
+def used(_namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Coord:
+    """The sample project with a built kernel, a run that was not fetched, one that was, and data of its own.
+
+    Nothing changes it: each command runs in a namespace in which another file system, with a copy, covers it.
+    """
+    folder = tmp_path_factory.mktemp("full")
+    shutil.copytree(SAMPLES / "tiny", folder / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
+    coord = Coord(folder / "tiny", {**os.environ, "COORD_TARGET": "local"})
+    coord("push", "--exp", "base", "--wait")
+    coord("fetch-results", "--exp", "base")
+    coord("push", "--exp", "base", "--set", "seed=3", "--wait")
+    write_files(folder / "data", {"x.csv": "x\n" * 100_000})
+    coord("data", "push", str(folder / "data"), "ada/far-away")
+    (folder / "mount").mkdir()
+    return coord
+
+
+def _on_disk(coord: Coord, prepared: str, *command: str) -> tuple[int, str]:
+    """Exit code and messages of a command on a disk that was prepared like this."""
+    done = _unshared(
+        *(_IN_NAMESPACE, "sh", str(coord.root.parent / "mount"), str(coord.root), prepared),
+        *(sys.executable, "-m", "coordinator", *command),
+    )
+    return done.returncode, done.stderr
+
+
+WRITING: Sequence[tuple[str, ...]] = [
+    ("build", "--exp", "base", "--set", "seed=5"),
+    ("bundle", "tiny_model/train.py", "-o", "out.py"),
+    ("push", "--exp", "base", "--set", "seed=5"),
+    ("dry-run", "--exp", "base"),
+    ("tag", "--exp", "base", "good"),
+    ("note", "--exp", "base", "good"),
+    ("fetch-results", "--exp", "base"),
+    ("report",),
+    ("promote", "--exp", "base", "--version", "1", "-o", "kept"),
+    ("ledger", "export", "-o", "runs.csv"),
+    ("init", "new"),
+    ("sweep", "--exp", "base", "--seeds", "2"),
+    ("data", "push", "experiments", "ada/near-here"),
+    ("data", "fetch", "ada/far-away", "far"),
+]
+
+
+@pytest.mark.parametrize("prepared", [FULL, NO_INODES], ids=["no space", "no inodes"])
+@pytest.mark.parametrize("command", WRITING, ids=" ".join)
+def test_a_full_disk_is_called_that(used: Coord, command: tuple[str, ...], prepared: str) -> None:
+    """One message, with what to do; no traceback, and never exit code 0."""
+    code, told = _on_disk(used, prepared, *command)
+    assert code in (1, 2), told
+    assert "Traceback" not in told
+    lines = told.strip().splitlines()
+    assert any(line.startswith("coord: ") for line in lines), told
+    assert any(words in told.lower() for words in ("the disk is full", "takes no more files")), told
+    assert "Free some space there" in told, told
+    assert "disk I/O error" not in told
+
+
+@pytest.mark.parametrize(
+    "command", [("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")], ids=" ".join
+)
+def test_what_is_there_can_be_read(used: Coord, command: tuple[str, ...]) -> None:
+    """On the same disk."""
+    code, told = _on_disk(used, FULL, *command)
+    assert "disk I/O error" not in told
+    assert (code, "cannot be" in told) == (0, False) or command[0] == "compare", told

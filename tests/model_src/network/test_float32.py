@@ -1,0 +1,85 @@
+"""Boxes under autocast: anchors, proposals, targets and all arithmetic of boxes stay float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model_src.config import ModelConfig, ProposalsConfig
+from model_src.network.build import build_model
+from tests.model_src.networks import one_thread
+
+EDGE = 1024
+BOXES = torch.tensor([[703.0, 801.0, 741.0, 836.0], [903.5, 611.25, 1001.0, 689.0], [530.0, 905.0, 545.0, 922.0]])
+"""Small true boxes beyond pixel 512, where bfloat16 has steps of 4 pixels."""
+
+PROPOSALS = ("loss_objectness", "loss_rpn_box_reg")
+
+
+@pytest.fixture(scope="module")
+def model(narrow_here: None) -> Iterator[nn.Module]:
+    """A narrow detector with random weights for images of the competition's size."""
+    config = ModelConfig(backbone="resnet18", channels=8, box_features=16, anchor_sizes=(23, 45, 91, 181, 361))
+    proposals = ProposalsConfig(200, 100, 200, 20, rpn_batch=64, roi_batch=64)
+    with one_thread():
+        torch.manual_seed(0)
+        yield build_model(config, proposals, image_size=EDGE, weights=None)
+
+
+def losses(model: nn.Module, dtype: torch.dtype) -> dict[str, float]:
+    """The five losses of an image of noise under autocast; batch norms do not change."""
+    image = torch.rand((1, EDGE, EDGE), generator=torch.Generator().manual_seed(1)).expand(3, -1, -1)
+    masks = torch.zeros((len(BOXES), EDGE, EDGE), dtype=torch.uint8)
+    for mask, (left, top, right, bottom) in zip(masks, BOXES.int().tolist(), strict=True):
+        mask[top:bottom, left:right] = 1
+    target = {"boxes": BOXES, "labels": torch.ones(len(BOXES), dtype=torch.int64), "masks": masks}
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    torch.manual_seed(2)
+    with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        found = model([image], [target])
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    return {name: value.item() for name, value in found.items()}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.02), (torch.float16, 0.005)])
+def test_losses_under_autocast_are_those_of_float32(model: nn.Module, dtype: torch.dtype, tolerance: float) -> None:
+    """Those of the proposals differ by 2 % at most in bfloat16 (8 bits), by 0.5 % in float16 (11 bits).
+
+    Those of the heads by 10 %: the proposals that they are sampled from are in another order where scores are near.
+    """
+    expected, found = losses(model, torch.float32), losses(model, dtype)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=tolerance if name in PROPOSALS else 0.1), name
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_boxes_under_autocast_are_float32(model: nn.Module, dtype: torch.dtype) -> None:
+    """Anchors, proposals, truths and detections have no steps: anchors are those of float32, bit for bit."""
+    seen: dict[str, list[Tensor]] = {"float": [], "cast": []}
+    proposals: list[Tensor] = []
+    hooks = [
+        model.rpn.anchor_generator.register_forward_hook(lambda module, given, made: seen[kind].extend(made)),
+        model.rpn.register_forward_hook(lambda module, given, made: proposals.extend(made[0])),
+    ]
+    image = torch.rand((1, EDGE, EDGE), generator=torch.Generator().manual_seed(1)).expand(3, -1, -1)
+    model.eval()
+    with torch.inference_mode():
+        for kind in ("float", "cast"):
+            proposals.clear()
+            with torch.autocast("cpu", dtype, enabled=kind == "cast"):
+                (output,) = model([image])
+    for hook in hooks:
+        hook.remove()
+    assert all(map(torch.equal, seen["float"], seen["cast"]))
+    every = [*seen["cast"], *proposals, output["boxes"], output["scores"], output["masks"]]
+    assert {each.dtype for each in every} == {torch.float32}
+    far = proposals[0][proposals[0] > 512]
+    far = far[far < EDGE]
+    assert len(far) > 20
+    assert (far % 4 == 0).float().mean() < 0.1
