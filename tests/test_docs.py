@@ -56,8 +56,6 @@ def _parse(words: list[str], *, is_whole: bool) -> None:
     while isinstance(command, click.Group) and words and words[0] in command.commands:
         command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
     if isinstance(command, click.Group) and words and words[0].islower() and words[0][0] != "-" and not name:
-        if words[0] in MANUAL:  # the manual may be ahead of the commands
-            return
         raise click.UsageError(f"there is no command coord {words[0]}")
     options = [each for each in command.params if isinstance(each, click.Option)]
     if any(PLACEHOLDER.search(word) for word in words) or not is_whole:
