@@ -4,6 +4,8 @@
 #   make test    lint, type check, tests
 #   make bench   speed, as ratios to other programs in the same run
 #   make live-check  what Kaggle itself says to coord's assumptions, with your account (asks first; docs/live_check.md)
+#   make docs    the documentation as a site, in site/
+#   make reference  the pages of docs/ that are made from the code
 #   make mutants mistakes made on purpose, one at a time, each of which a test has to notice
 #
 # PIP_ARGS is passed to pip. For example, this installs a smaller torch without CUDA:
@@ -18,7 +20,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test tests quick lint types format bench live-check mutants clean install
+.PHONY: help demo test tests quick lint types format bench live-check docs reference mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -32,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	    || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,adopt,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,adopt,docs,dev]'
 	@# Real labels for the tests. Without its dependencies: the tests read its data file only, and do not import it.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
 	@touch $(READY)
@@ -89,8 +91,15 @@ bench: $(READY)
 live-check: $(READY)
 	$(BIN)/coord live-check $(ARGS)
 
+docs: $(READY) reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+reference: $(READY)
+	$(BIN)/python -m tests.reference
+
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .coord results dist site .mypy_cache .ruff_cache .pytest_cache

@@ -99,6 +99,8 @@ VARIABLES = (
     ),
     Variable("NO_PROXY", "system", "Addresses without a proxy. This machine's never need one.", "localhost"),
     Variable("SSLKEYLOGFILE", "system", "File for the keys of TLS, which Python's library writes."),
+    Variable("DISPLAY", "system", "A screen (X11): `coord ui` opens a browser only where there is one.", ":0"),
+    Variable("WAYLAND_DISPLAY", "system", "The same for Wayland.", "wayland-0"),
     Variable("TERM", "system", "`dumb` turns off links and lines that change.", "dumb"),
     Variable("COLUMNS", "system", "Width of tables, where it is not the terminal's; 160 in a file or a pipe.", "100"),
     Variable("LINES", "system", "Height of the terminal, for what is redrawn.", "40"),

@@ -15,6 +15,8 @@ import pytest
 
 GUARD = Path(__file__).parent / "guard"
 
+pytest_plugins = ["tests.posix"] if sys.platform == "win32" else []
+
 collect_ignore = ["samples"]  # programs, one of which has its own tests: pytest would run them and keep them imported
 
 _PREFIXES = ("KAGGLE_", "COORD_", "GIT_")
@@ -60,6 +62,8 @@ def _harmless(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def flushed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What was in each file that a test's code wrote through to the disk, at that moment."""
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("only Linux says which file a descriptor is of")
     found, fsync = list[bytes](), os.fsync
 
     def watched(descriptor: int) -> None:

@@ -50,7 +50,8 @@ def coord_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     for shown in shown_commands(page):
         words = re.split(r"\s+(?:[|;&>#]|2>)", shown.command)[0]
         words = re.sub(r"^(?:[A-Z_]+=\S+ )+", "", words)
-        if words.startswith("coord "):
+        is_a_mistake = any(line.startswith("Error: ") for line in shown.output)
+        if words.startswith("coord ") and not is_a_mistake:
             yield f"$ {shown.where}", shlex.split(words)[1:]
     text = page.read_text(encoding="utf-8")
     is_block = has_prompt = False

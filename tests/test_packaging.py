@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from packaging.metadata import Metadata
 
 from runner_test.server import running_server
+from tests.installed import bin_folder, built_wheel, folder_of_all, run_program
 from tests.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-def _run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of all test processes of this run: what is in it is made once, by the first that needs it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if "PYTEST_XDIST_WORKER" not in os.environ else base.parent) / "packaging"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return folder_of_all(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def wheel(shared: Path) -> Path:
-    """The wheel of this repository."""
-    out = shared / "wheel"
-    with FileLock(shared / "wheel.lock"):
-        if not out.exists():
-            out.mkdir()
-            built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
-            assert built.returncode == 0, built.stdout + built.stderr
-    (file,) = out.glob("*.whl")
-    return file
+    return built_wheel(shared)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +37,7 @@ def installed(wheel: Path, shared: Path) -> Path:
     with FileLock(shared / "clean.lock"):
         if not (home / "complete").exists():
             _install(wheel, home)
-    return home / "bin"
+    return bin_folder(home)
 
 
 def _install(wheel: Path, home: Path) -> None:
@@ -72,14 +48,14 @@ def _install(wheel: Path, home: Path) -> None:
         "pip",
         "--disable-pip-version-check",
         "--python",
-        home / "bin" / "python",
+        bin_folder(home) / "python",
     ]
     constrained = ("install", "--quiet", "--retries", "1", "-c", ROOT / "constraints.txt")
     # The only test that uses more than this machine: a package index, as `make` has done before.
     # Without bytecode, which takes longer than all else: most of these modules are not used here.
-    done = _run(*pip, *constrained, "--no-compile", wheel, cwd=home)
+    done = run_program(*pip, *constrained, "--no-compile", wheel, cwd=home)
     if done.returncode != 0:
-        reachable = _run(*pip, *constrained, "six", cwd=home)
+        reachable = run_program(*pip, *constrained, "six", cwd=home)
         if reachable.returncode != 0:
             pytest.skip(f"no package index can be reached from here: {reachable.stderr.strip()[-200:]}")
     assert done.returncode == 0, done.stderr
@@ -112,22 +88,58 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test", "coord_log.py"}
 
 
+def test_the_wheel_is_for_every_system(wheel: Path) -> None:
+    """Pure Python, with a page that an index can show, and no dependency for one system only."""
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        metadata = Metadata.from_email(archive.read(f"{folder}/METADATA"), validate=True)
+        assert "Root-Is-Purelib: true" in archive.read(f"{folder}/WHEEL").decode()
+    assert metadata.description_content_type == "text/markdown"
+    assert (metadata.description or "").startswith("# coord\n")
+    systems = {each.rpartition(" :: ")[2] for each in metadata.classifiers or [] if each.startswith("Operating System")}
+    assert systems == {"Linux", "MacOS", "Windows"}
+    base = [each for each in metadata.requires_dist or [] if "extra ==" not in str(each.marker)]
+    assert base
+    assert not [str(each) for each in base if each.marker is not None]
+
+
+def test_the_sdist_has_all_that_the_wheel_needs(wheel: Path, tmp_path: Path) -> None:
+    """The wheel that is built of the unpacked sdist has the same files with the same bytes."""
+    build: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path]
+    done = run_program(*build, "--sdist", ROOT, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = tmp_path / sdist.name.removesuffix(".tar.gz")
+    for name in ("action.yml", "action/comment.py", ".github/workflows/ci.yml", "CHANGELOG.md", "tests/conftest.py"):
+        assert (source / name).is_file(), name
+    done = run_program(*build, "--wheel", source, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (again,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert {each.filename: each.CRC for each in one.infolist()} == {
+            each.filename: each.CRC for each in other.infolist()
+        }
+
+
 def test_the_base_install_is_light(installed: Path) -> None:
     """It contains no training library and no HTTP server."""
     for module in ("torch", "numpy", "pandas", "pydicom", "starlette"):
-        assert _run(installed / "python", "-c", f"import {module}", cwd=installed).returncode == 1, module
+        assert run_program(installed / "python", "-c", f"import {module}", cwd=installed).returncode == 1, module
 
 
 def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project: Path) -> None:
     """help, experiments, show and build work; the built kernel is the same as that of the checkout."""
     coord = installed / "coord"
     for arguments in (["--help"], ["--version"], ["experiments"], ["show", "--exp", "lr001_step4"], ["status"]):
-        done = _run(coord, *arguments, cwd=project)
+        done = run_program(coord, *arguments, cwd=project)
         assert done.returncode == 0, done.stderr
-    done = _run(coord, "build", "--exp", "lr001_step4", cwd=project)
+    done = run_program(coord, "build", "--exp", "lr001_step4", cwd=project)
     assert done.stdout == "build/lr001_step4\n", done.stderr
     there = (project / "build" / "lr001_step4" / "kernel.py").read_bytes()
-    done = _run(sys.executable, "-m", "coordinator", "-C", project, "build", "--exp", "lr001_step4", cwd=ROOT)
+    done = run_program(sys.executable, "-m", "coordinator", "-C", project, "build", "--exp", "lr001_step4", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert (project / "build" / "lr001_step4" / "kernel.py").read_bytes() == there
 
@@ -137,14 +149,14 @@ def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, templa
     """The files are the same as those of the checkout, and a kernel can be built from them."""
     for root, program in (("a", [installed / "coord"]), ("b", [sys.executable, "-m", "coordinator", "-C", tmp_path])):
         cwd = tmp_path if root == "a" else ROOT
-        done = _run(*program, "init", f"{root}/new", "--template", template, cwd=cwd)
+        done = run_program(*program, "init", f"{root}/new", "--template", template, cwd=cwd)
         assert done.returncode == 0, done.stderr
     one, other = (
         {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
         for top in (tmp_path / "a", tmp_path / "b")
     )
     assert one == other
-    done = _run(installed / "coord", "build", "--exp", "base", cwd=tmp_path / "a" / "new")
+    done = run_program(installed / "coord", "build", "--exp", "base", cwd=tmp_path / "a" / "new")
     assert done.returncode == 0, done.stderr
 
 
@@ -162,14 +174,14 @@ def test_the_base_install_pushes_watches_and_fetches(
             "KAGGLE_KEY": server.token,
         }
         for arguments in (["push", "--exp", "base", "--wait"], ["status"], ["logs"], ["fetch-results"]):
-            done = _run(coord, *arguments, cwd=tiny, **variables)
+            done = run_program(coord, *arguments, cwd=tiny, **variables)
             assert done.returncode == 0, done.stderr
     assert (tiny / "results" / "base" / "kaggle-v1" / "metrics.json").is_file()
 
 
 def test_a_missing_extra_is_named(installed: Path, project: Path) -> None:
     """The local Kaggle needs an extra; the error names the command that installs it."""
-    done = _run(installed / "coord", "push", "--exp", "lr001_step4", "--target", "local", cwd=project)
+    done = run_program(installed / "coord", "push", "--exp", "lr001_step4", "--target", "local", cwd=project)
     assert done.returncode == 1
     assert "pip install 'coord[local]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -66,6 +66,7 @@ WaitForSlot = Annotated[
 ]
 WaitForNeeds = Annotated[bool, typer.Option("--wait-for-needs", help="Wait until the runs that it needs have ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a comment on GitHub.")]
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.cli.commands import App
-from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, workspace
-from coordinator.cli.terminal import answer, say, show_csv
+from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, command, find_run, workspace
+from coordinator.cli.terminal import answer, say, show_csv, show_markdown
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def compare(
     ] = False,
     as_json: Json = False,
     as_csv: Csv = False,
+    as_markdown: Markdown = False,
 ) -> None:
     """Say whether one config is better, or it was luck.
 
@@ -62,7 +63,7 @@ def compare(
 
         return compare_tables.report(found)
 
-    _show(found.to_json(), found.rows, table, as_json=as_json, as_csv=as_csv)
+    _show(found.to_json(), found.rows, table, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
 
 
 @app.command()
@@ -119,6 +120,7 @@ def best(
     limit: Annotated[int, typer.Option("--limit", help="At most this many.", min=1)] = 10,
     as_json: Json = False,
     as_csv: Csv = False,
+    as_markdown: Markdown = False,
 ) -> None:
     """Rank the configs by their mean over seeds.
 
@@ -135,7 +137,7 @@ def best(
 
         return compare_tables.ranking(found)
 
-    _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv)
+    _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
     for each in notes:
         say(each)
 
@@ -242,12 +244,16 @@ def _show(
     *,
     as_json: bool,
     as_csv: bool,
+    as_markdown: bool = False,
     columns: Sequence[str] = (),
 ) -> None:
     """`columns` are those of a table without rows."""
-    if as_json and as_csv:
-        raise UsageError("--csv or --json, not both")
+    asked = [name for name, is_asked in (("csv", as_csv), ("json", as_json), ("markdown", as_markdown)) if is_asked]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} or --{asked[1]}, not both")
     if as_csv:
         show_csv(rows(), columns)
+    elif as_markdown:
+        show_markdown(table)
     elif data or as_json:
         answer(data if as_json else None, table)

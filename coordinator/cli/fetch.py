@@ -11,6 +11,7 @@ import typer
 from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Json,
+    Markdown,
     OptionalExp,
     TargetOption,
     Version,
@@ -19,7 +20,7 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text
+from coordinator.cli.terminal import answer, complain, next_step, say, show_markdown, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def fetch_results(
         bool, typer.Option("--reread", help="Read the metrics again from the results that are here.")
     ] = False,
     as_json: Json = False,
+    as_markdown: Markdown = False,
 ) -> None:
     """Fetch a run's log, metrics and files.
 
@@ -59,6 +61,8 @@ def fetch_results(
     from coordinator.runs import fetch
     from coordinator.sweeps import fetch_and_merge
 
+    if as_json and as_markdown:
+        raise UsageError("--json or --markdown, not both")
     if all_runs and version is not None:
         raise UsageError("--all or --version, not both")
     with workspace() as here:
@@ -71,7 +75,7 @@ def fetch_results(
         if reread:
             known = here.ledger.runs(experiment=exp, target=target)
             runs = [run for run in known if run.fetched_at and run.has_kernel] if all_runs else runs
-            _show(here, [fetch.reread(here, run) for run in runs], as_json=as_json)
+            _show(here, [fetch.reread(here, run) for run in runs], as_json=as_json, as_markdown=as_markdown)
             return
         if not runs:
             say("nothing to fetch: every run that has ended is here")
@@ -79,7 +83,7 @@ def fetch_results(
     not_fetched = done.fetches.not_fetched
     if not all_runs and not_fetched:
         raise not_fetched[0].error
-    _show(here, done.results, as_json=as_json)
+    _show(here, done.results, as_json=as_json, as_markdown=as_markdown)
     for each in not_fetched:
         if each.is_active:
             say(each.error.what)
@@ -91,6 +95,8 @@ def fetch_results(
             say(f"{left} more of {name} {'is' if left == 1 else 'are'} left for later: coord fetch-results --all")
     for reason, _ in done.not_merged:
         complain(reason)
+    if all_runs and done.results and not as_json:
+        next_step("best")
     if done.failures:
         raise typer.Exit(worst(done.failures))
 
@@ -104,7 +110,7 @@ def _tell_what_was_deleted(here: Workspace, runs: Sequence[Run]) -> None:
         say(f"{run.label} is fetched again, because this is not here any more: {', '.join(names[:3])}{more}")
 
 
-def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool) -> None:
+def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool, as_markdown: bool) -> None:
     from coordinator.cli.tables import results as results_table
 
     if as_json:
@@ -113,9 +119,11 @@ def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool) -> None
         if not as_json:
             if item.run.summary is not None:
                 rows = here.project.settings.metrics.rows
-                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary, rows))
+                table = functools.partial(results_table.results, item.run.label, item.run.summary, rows)
+                show_markdown(table) if as_markdown else answer(None, table)
             left_out = f"; {item.left_out} left out" if item.left_out else ""
             where = here.project.relative(item.directory)
-            show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
+            tell = say if as_markdown else show_text
+            tell(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
         for warning in item.warnings:
             say(f"warning: {warning}")

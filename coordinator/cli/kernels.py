@@ -10,7 +10,7 @@ import typer
 from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Sets, command, this_project
 from coordinator.cli.progress import DISPLAY
-from coordinator.cli.terminal import LogPrinter, answer, say, show_text
+from coordinator.cli.terminal import LogPrinter, answer, next_step, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.text import command_line
 
@@ -118,5 +118,9 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
             f"the dry run of {exp} ended with exit code {done.exit_code}",
             hint=f"What it left is in {project.relative(done.directory)}.",
         )
-    if not as_json:
-        show_text(f"dry run of {exp}: complete, output in {project.relative(done.directory)}/")
+    if as_json:
+        return
+    if summary is None or summary.primary_value is None:
+        say("no metric was found in its output: which one counts? Say it in pyproject.toml, [tool.coord.metrics]")
+    show_text(f"dry run of {exp}: complete, output in {project.relative(done.directory)}/")
+    next_step("push", exp, *(word for each in sets for word in ("--set", each)))

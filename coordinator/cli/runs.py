@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +27,19 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.naming import which_experiment
-from coordinator.cli.terminal import LogPrinter, answer, ask, can_draw, complain, new_console, say, show_line, show_text
-from coordinator.errors import CoordError, RunFailed, UsageError
+from coordinator.cli.terminal import (
+    LogPrinter,
+    answer,
+    ask,
+    can_draw,
+    complain,
+    new_console,
+    next_step,
+    say,
+    show_line,
+    show_text,
+)
+from coordinator.errors import CoordError, CredentialsError, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +96,8 @@ def push(
     names = list(dict.fromkeys(exp))
     pushed: list[Run] = []
     errors: list[CoordError] = []
-    with workspace() as here, here.open_target(target) as there:
+    with workspace() as here, contextlib.ExitStack() as stack:
+        there = _open(here, target, names[0], sets, stack)
         shown = PushedRuns(here.project)
         if plan:
             steps = plan_chain(there, chain_of_needs(there.project, names, sets, force=force))
@@ -116,6 +129,19 @@ def push(
         check_success(run)
     if errors:
         raise typer.Exit(worst(errors))
+    if not as_json:
+        next_step(*(("fetch-results", pushed[0].experiment) if wait and len(pushed) == 1 else ("status", "--watch")))
+
+
+def _open(here: Workspace, target: str | None, exp: str, sets: list[str], stack: contextlib.ExitStack) -> Workspace:
+    """Without credentials, what is wrong with the experiment is said first: for that, none are needed."""
+    try:
+        return stack.enter_context(here.open_target(target))
+    except CredentialsError:
+        from coordinator.ledger import find_experiment
+
+        find_experiment(here.project, exp, sets)
+        raise
 
 
 def _chain_table(steps: Sequence[Step]) -> RenderableType:

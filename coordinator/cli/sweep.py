@@ -84,9 +84,10 @@ def sweep(
             data = {**planned.to_json(), "quota_total_seconds": quota.total if quota else None} if as_json else None
             answer(data, lambda: sweep_tables.plan(planned, quota))
             return
-        begun = verb.begin(here.ledger, planned, is_named=name is not None, force=force)
-        say(f"sweep {begun.name}: {len(begun.members)} experiments")
-        _go_on(here, begun, wait=not no_wait, as_json=as_json)
+        with here.open_target(where) as there:  # before the sweep is recorded: without credentials there is none
+            begun = verb.begin(here.ledger, planned, is_named=name is not None, force=force)
+            say(f"sweep {begun.name}: {len(begun.members)} experiments")
+            _go_on(there, begun, wait=not no_wait, as_json=as_json)
 
 
 @app.command()
@@ -101,7 +102,9 @@ def resume(
     from coordinator.ledger import find_sweep
 
     with workspace() as here:
-        _go_on(here, find_sweep(here.ledger, name), wait=not no_wait, retry=retry, as_json=as_json)
+        found = find_sweep(here.ledger, name)
+        with here.open_target(found.target) as there:
+            _go_on(there, found, wait=not no_wait, retry=retry, as_json=as_json)
 
 
 @app.command()
@@ -124,7 +127,7 @@ def status(
             rows = [{key: each.to_json()[key] for key in keys} for each in found]
             if found or as_json:
                 answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
-            if not found and not as_json:
+            else:
                 say("no sweeps yet; make one: coord sweep NAME --grid PATH=VALUE,VALUE")
             return
         now, error = verb.current_progress(here, find_sweep(here.ledger, name))
@@ -167,28 +170,27 @@ def _check_needs(here: Workspace, exp: str, target: TargetName, *, wait: bool) -
             ready_needs(there, experiment, wait=wait)
 
 
-def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:
+def _go_on(there: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:
     from coordinator.runs import warn_of_isolation
     from coordinator.sweeps import push as sweep_push, sweep_progress
 
-    shown = PushedRuns(here.project)
+    shown = PushedRuns(there.project)
     try:
-        with here.open_target(sweep.target) as there:
-            if sweep.target == "local":
-                warn_of_isolation(here.project, say)
-            refused = sweep_push.resume(
-                there,
-                sweep,
-                wait=wait,
-                retry=retry,
-                pushed=lambda run: say(f"pushed {run.label}") if as_json else shown.show(run, named=True),
-            )
+        if sweep.target == "local":
+            warn_of_isolation(there.project, say)
+        refused = sweep_push.resume(
+            there,
+            sweep,
+            wait=wait,
+            retry=retry,
+            pushed=lambda run: say(f"pushed {run.label}") if as_json else shown.show(run, named=True),
+        )
     except KeyboardInterrupt:
         resume = f"coord sweep resume {sweep.name}"
         raise KeyboardInterrupt(f"interrupted: what was pushed goes on; the rest: {resume}") from None
     finally:
         if as_json:
-            answer(sweep_progress(here, sweep).to_json())
+            answer(sweep_progress(there, sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

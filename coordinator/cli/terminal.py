@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from coordinator.cli.progress import DISPLAY
 from coordinator.cli.stdio import exact
 from coordinator.errors import CoordError
-from coordinator.text import clean, to_json
+from coordinator.text import clean, command_line, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -164,6 +164,13 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
             new_console().print(renderable(), crop=False)
 
 
+def show_markdown(renderable: Callable[[], RenderableType]) -> None:
+    """Prints the same table or text as Markdown."""
+    from coordinator.cli.tables.markdown import markdown
+
+    print(markdown(renderable()), end="\n\n", flush=True)
+
+
 def show_line(data: Any) -> None:
     """Prints one line of JSON, at once."""
     _print(json.dumps(data))
@@ -184,6 +191,11 @@ def show_text(text: str) -> None:
 def say(text: str) -> None:
     """Prints a line of progress; see `show_text`."""
     _print(clean(text), to=sys.stderr)
+
+
+def next_step(*command: str) -> None:
+    """Names the command that most users need now."""
+    say(f"next: {command_line('coord', *command)}")
 
 
 def ask(question: str) -> str:

@@ -1,7 +1,8 @@
 """Replaces paths of the kernel's machine in a log by paths of the project, as in the lines of a traceback.
 
 A kernel unpacks its sources below the temporary directory, `/tmp/coord-<random>/sources/model_src/train.py`. In a line
-of its log such a path becomes `model_src/train.py`, the file that a person would open.
+of its log such a path becomes `model_src/train.py`, the file that a person would open. So does
+`/kaggle/working/train.py`: a program that runs as in a checkout of its repository has its files there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 # A traceback's `File "PATH", line 88`, or `PATH:88: UserWarning`. A bare path ends where another may begin: the time
 # is linear in the length of the line.
 _PATH = re.compile(r'File "(?P<quoted>/[^"]*)"|(?<![^\s(\[])(?P<bare>/[^\s":(\[]*):\d')
+_WORKING = "working"
 _LONGEST = 4096  # characters of a path, on Linux
 
 
@@ -59,7 +61,7 @@ class Sources:
 
     def place(self, line: str) -> Place | None:
         """The first source that a line of a log names; None if it names none."""
-        if "coord-" not in line:
+        if not _may_name_one(line):
             return None
         for found in _PATH.finditer(line):
             group = found.lastgroup or ""
@@ -75,7 +77,7 @@ class Sources:
         return place.text if place else line
 
     def _source(self, name: str) -> _Source | None:
-        if "coord-" not in name or len(name) > _LONGEST:
+        if not _may_name_one(name) or len(name) > _LONGEST:
             return None
         if name not in self._seen:
             self._seen[name] = self._find(name)
@@ -101,10 +103,17 @@ class Sources:
 def candidates(name: str) -> Iterator[str]:
     """Of a path on the kernel's machine the possible paths of the source.
 
-    What follows a folder `coord-...`, without its first none, one or two folders.
+    What follows a folder `coord-...`, without its first none, one or two folders, or a working directory.
     """
     parts = name.split("/")
     for number, part in enumerate(parts):
         rest = parts[number + 1 :]
         if part.startswith("coord-") and ".." not in rest and "" not in rest:
             yield from ("/".join(rest[start:]) for start in range(min(3, len(rest))))
+        elif part == _WORKING and rest and ".." not in rest and "" not in rest:
+            yield "/".join(rest)
+
+
+def _may_name_one(text: str) -> bool:
+    """Takes less time than to look for a path."""
+    return "coord-" in text or f"/{_WORKING}/" in text

@@ -44,6 +44,8 @@ def sources(request: pytest.FixtureRequest, tmp_path: Path) -> Sources:
         "/tmp/coord-tests/tmp/coord-0/abcd",
         "/a b/coord-0/abcd",
         "/coord-0/abcd",
+        "/kaggle/working",
+        "/home/ada/titanic/.coord/dry-run/base/working",
     ],
 )
 @pytest.mark.parametrize("path", FILES)
@@ -81,6 +83,10 @@ def test_other_forms(sources: Sources, line: str, shown: str) -> None:
         'File "/tmp/coord-0/ab/pack/other.py", line 1',
         'File "/tmp/coord-0/a/b/c/pack/engine.py", line 1',
         'File "/tmp/coord-0/../pack/engine.py", line 1',
+        'File "/kaggle/working/other.py", line 1',
+        'File "/kaggle/working/../pack/engine.py", line 1',
+        'File "/kaggle/working/", line 1',
+        'File "/kaggle/working", line 1',
         'File "/tmp/coord-0/ab//pack/engine.py", line 1',
         'File "/tmp/coord-0/ab", line 1',
         'File "/tmp/coord-0/pack", line 1',
@@ -98,7 +104,13 @@ def test_other_lines_stay(sources: Sources, line: str) -> None:
 def test_long_lines_take_no_time(sources: Sources) -> None:
     """A line that is made to be slow takes linear time; otherwise this test does not end."""
     many = 100_000
-    for line in ('File "/' + "coord-/" * many, "/coord-" * many, " /coord-a:" * many, f'File "{"/coord-" * many}"'):
+    for line in (
+        'File "/' + "coord-/" * many,
+        "/coord-" * many,
+        "/working" * many,
+        " /coord-a:" * many,
+        f'File "{"/coord-" * many}"',
+    ):
         assert sources.place(line) is None
 
 
