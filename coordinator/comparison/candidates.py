@@ -174,7 +174,7 @@ def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
     if other:
         notes.append(f"{name}: {count(other, 'run')} of the same config had other sources: they are no repeats")
-    missing = sum(run.summary is None for run in alike)
+    missing = sum(is_not_fetched(run) for run in alike)
     if missing:
         notes.append(f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
     return Candidate(name, newest.config, usable, notes=tuple(notes))
@@ -250,6 +250,11 @@ def _modes(summary: Summary) -> dict[str, str]:
     found = {metric.name: metric.mode for metric in summary.primary_first if metric.mean is not None}
     primary = summary.primary
     return found if primary is None or primary.value is None else {primary.name: primary.mode, **found}
+
+
+def is_not_fetched(run: Run) -> bool:
+    """A complete run whose results are not here. One that is fetched has no summary either if it reports no metrics."""
+    return run.state is RunState.COMPLETE and run.summary is None and run.fetched_at is None
 
 
 def count(number: int, what: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from statistics import fmean
 from typing import Any
 
-from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, count
+from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, count, is_not_fetched
 from coordinator.comparison.configs import attached
 from coordinator.comparison.intervals import sd_of
 from coordinator.comparison.noise import noise_floor
@@ -15,7 +15,6 @@ from coordinator.comparison.sides import Side, side_of
 from coordinator.comparison.verdict import Placed, judge, said_of_table, table_level, why_out_of_order
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.results import MODES
-from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
 
@@ -58,9 +57,7 @@ def best(
         notes.append(f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out")
     if turned:
         notes.append(f"left out, because {metric} has another direction there, or none: {', '.join(turned)}")
-    missing = sum(
-        run.state is RunState.COMPLETE and run.summary is None for run in workspace.ledger.runs(target=target)
-    )
+    missing = sum(map(is_not_fetched, workspace.ledger.runs(target=target)))
     if missing:
         notes.append(f"{count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")

@@ -69,6 +69,17 @@ def test_columns_and_states_that_there_are_not(some: Project, option: dict[str, 
     assert message in found.value.what
 
 
+def test_the_best_says_what_it_does_not_know(some: Project) -> None:
+    """A complete run that is not fetched may be better than all; a failed one, or one elsewhere, is none of those."""
+    waiting = "1 complete run not fetched yet: coord fetch-results --all"
+    with Ledger(some.ledger) as ledger:
+        assert waiting not in best(Workspace(some, ledger))[1]
+    finished(some, "d", 9, [0.7] * 4, sets=["optim.lr=0.4"], summary=None, has_oof=False)
+    with Ledger(some.ledger) as ledger:
+        assert waiting in best(Workspace(some, ledger))[1]
+        assert waiting in best(Workspace(some, ledger), target="local")[1]
+
+
 def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
     """Seeds are one row with their mean; failed runs have none; other data is left out, with a note."""
     with Ledger(some.ledger) as ledger:
