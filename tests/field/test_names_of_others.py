@@ -63,7 +63,7 @@ def test_a_name_in_a_results_folder(tiny: Project, ledger: Ledger, name: str) ->
     """Such a run is in nobody's ledger: it is named as a problem that nothing can repair, and no path is made of it."""
     for field in ("id", "experiment", "owner", "slug", "continues"):
         folder_with(tiny, **{field: name})
-        assert [found for _, found in rebuilt.fetched(tiny)] == [None], field
+        assert [found for _, found in rebuilt.fetched(Workspace(tiny, ledger))] == [None], field
     assert repaired(tiny, ledger) == ["results/base/local-v1/ has no readable run.json: its run is not known"]
     assert ledger.runs() == []
 

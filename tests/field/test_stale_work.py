@@ -187,8 +187,8 @@ def test_results_keep_what_was_read(tiny: Project, ledger: Ledger, tmp_path: Pat
     told = provenance(run, [])
     for written, expected in ((told, run.reads), ({k: v for k, v in told.items() if k != "reads"}, ())):
         file.write_text(json.dumps(written))
-        ((_, found),) = fetched(tiny)
+        ((_, found),) = fetched(Workspace(tiny, ledger))
         assert found is not None
         assert found.run.reads == expected
     file.write_text(json.dumps({**told, "reads": [{"reference": 1}]}))
-    assert [found for _, found in fetched(tiny)] == [None]
+    assert [found for _, found in fetched(Workspace(tiny, ledger))] == [None]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.cli.terminal import LogPrinter
-from coordinator.project.settings import MetricsSettings
+from coordinator.project.result_settings import MetricsSettings
 from coordinator.results import Sources, log_lines
 from coordinator.results.events import event_of
 from coordinator.runs.refresh import newest_first

@@ -16,6 +16,7 @@ from coordinator.comparison.ranking import best
 from coordinator.comparison.seeds import Sample
 from coordinator.errors import ExperimentError
 from coordinator.ledger import Ledger
+from coordinator.progress import Count
 from coordinator.project import Project, resolve
 from coordinator.report.boards import boards
 from coordinator.workspace import Workspace
@@ -45,7 +46,7 @@ def test_a_table_has_one_rule_and_a_pair_has_its_own(tiny: Project) -> None:
     with Ledger(tiny.ledger) as ledger:
         here = Workspace(tiny, ledger)
         rows, notes = best(here)
-        (board,) = boards(tiny, all_candidates(here), all_candidates(here))
+        (board,) = boards(tiny, all_candidates(here), all_candidates(here), count=Count(""))
     table = _compare(tiny, *SHIFTS)
     kinds = [each.verdict.kind for each in table.comparisons]
     assert kinds == [entry.verdict.kind for entry in board.entries[1:] if entry.verdict]

@@ -17,6 +17,7 @@ from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 from coordinator.runs.fetch.fetch import provenance
+from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
 from tests.coordinator.runs.chained import Chained
 from tests.coordinator.sample_runs import COMPLETE
@@ -51,14 +52,14 @@ def test_a_complete_run_had_its_needs(ledger: Ledger, lacks: tuple[str, ...], is
     assert (done_before(ledger, work_of(run) or "", "local") is not None) is is_whole
 
 
-def test_run_json_and_what_is_rebuilt(tiny: Project) -> None:
+def test_run_json_and_what_is_rebuilt(tiny: Project, ledger: Ledger) -> None:
     """The names are there for people; a lost ledger gets everything back."""
     told = provenance(RUN, [])
     assert told["reads"][0] == {"name": "weights", "reference": "ada/tiny-base", "version": 3}
     folder = tiny.results("base", "local", 1)
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(told))
-    ((_, found),) = fetched(tiny)
+    ((_, found),) = fetched(Workspace(tiny, ledger))
     assert found is not None
     assert (found.run.reads, found.run.named_reads, found.run.to_json()["reads"]) == (
         READS,

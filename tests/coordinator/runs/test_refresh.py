@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
-from coordinator.project.settings import MetricsSettings
+from coordinator.project.result_settings import MetricsSettings
 from coordinator.results.events import Event
 from coordinator.runs.refresh import current_log, newest_first, refresh_run
 from coordinator.target.protocol import LogRecord, RunState, SessionState

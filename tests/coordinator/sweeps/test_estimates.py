@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.ledger.ledger import Run
-from coordinator.project.settings import SweepSettings
+from coordinator.project.result_settings import SweepSettings
 from coordinator.results.events import Event
 from coordinator.results.summary import Summary
 from coordinator.sweeps.estimates import Estimate, by_progress, estimate_run, seconds, wall_seconds

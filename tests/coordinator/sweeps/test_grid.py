@@ -12,7 +12,7 @@ from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.kernel.metadata import kernel_slug, kernel_title
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
-from coordinator.project.settings import SweepSettings
+from coordinator.project.result_settings import SweepSettings
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
 
 BASE = Start("base", "base")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.project.settings import MetricsSettings, PrimaryMetric
+from coordinator.project.result_settings import MetricsSettings, PrimaryMetric
 from coordinator.results import Summary
 from coordinator.results.readers import LineReader, read_results
 

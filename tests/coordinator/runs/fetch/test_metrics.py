@@ -10,7 +10,7 @@ import pytest
 from coordinator.errors import RunNotFound, TargetError
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
-from coordinator.project.settings import MetricsSettings, PrimaryMetric
+from coordinator.project.result_settings import MetricsSettings, PrimaryMetric
 from coordinator.runs.fetch.metrics import reread
 from coordinator.runs.refresh import refresh_run
 from coordinator.target.protocol import RunState
