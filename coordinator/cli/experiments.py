@@ -44,7 +44,7 @@ def experiments(as_json: Json = False) -> None:
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
     """Show a config, and what differs from its base.
 
-    Of one with needs, also which versions its newest run read; and what a dry run replaces.
+    Of one with needs, also which versions its newest run read. Warns of values that a dry run would refuse.
     """
     from coordinator.cli.tables import runs as tables
     from coordinator.ledger import find_experiment
