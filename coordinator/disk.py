@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from pathlib import Path
 
 _FREE = 1 << 20  # bytes: with less than that, it is the disk that SQLite's "disk I/O error" is about
@@ -57,10 +58,10 @@ def _too_large(place: Path) -> tuple[str, str]:
 
 def _limit() -> int | None:
     """How large a file may become, in bytes; None if there is no limit, or no such thing on this system."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "win32":
         return None
+    import resource
+
     soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if soft == resource.RLIM_INFINITY else soft
 
@@ -78,7 +79,7 @@ def _free(place: Path) -> float:
 
 
 def _no_more_files(place: Path) -> bool:
-    if not hasattr(os, "statvfs"):
+    if sys.platform == "win32":
         return False
     try:
         found = os.statvfs(_existing(place))
