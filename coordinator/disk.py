@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -58,12 +59,13 @@ def _too_large(place: Path) -> tuple[str, str]:
 
 def _limit() -> int | None:
     """How large a file may become, in bytes; None if there is no limit, or no such thing on this system."""
-    if sys.platform == "win32":
-        return None
-    import resource
+    found = None
+    if sys.platform != "win32":
+        import resource
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    return None if soft == resource.RLIM_INFINITY else soft
+        soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        found = None if soft == resource.RLIM_INFINITY else soft
+    return found
 
 
 def _existing(place: Path) -> Path:
@@ -79,10 +81,9 @@ def _free(place: Path) -> float:
 
 
 def _no_more_files(place: Path) -> bool:
-    if sys.platform == "win32":
-        return False
-    try:
-        found = os.statvfs(_existing(place))
-    except OSError:
-        return False
-    return found.f_files > 0 and found.f_favail == 0
+    is_full = False
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            found = os.statvfs(_existing(place))
+            is_full = found.f_files > 0 and found.f_favail == 0
+    return is_full
