@@ -87,6 +87,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
+	$(BIN)/python -m benchmarks.growth
 
 live-check: $(READY)
 	$(BIN)/coord live-check $(ARGS)

@@ -34,7 +34,7 @@ from coordinator.target import RunState
 CONFIGS = 40
 SIZES = (100, 1_000, 10_000)
 COMMANDS = {
-    "status, 10 shown": ("status", "--most", "10"),
+    "status, 10 shown": ("status", "--limit", "10"),
     "runs, 20 shown": ("runs", "--limit", "20"),
     "best": ("best",),
     "compare": ("compare", "c0-s0", "c1-s0"),

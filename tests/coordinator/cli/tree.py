@@ -11,10 +11,6 @@ from typer.main import get_command
 
 from coordinator.cli import app
 
-MAY_BE_ABSENT = {"ui"}
-"""A command that needs an extra."""
-
-
 @functools.cache
 def root() -> click.Group:
     found = get_command(app)
