@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from coordinator.cli import app
 
+
 @functools.cache
 def root() -> click.Group:
     found = get_command(app)
