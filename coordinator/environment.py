@@ -111,6 +111,7 @@ VARIABLES = (
     Variable("SUDO_UID", "system", "Under sudo: the user whose projects are one's own, too."),
     Variable("LD_LIBRARY_PATH", "system", "Folders of libraries, which isolated sessions see, too."),
     Variable("RANK", "system", "Of torchrun: which process it is; only the first reports."),
+    Variable("CUBLAS_WORKSPACE_CONFIG", "system", "Of CUDA: set where `train.deterministic` asks for equal results."),
     Variable("WORLD_SIZE", "system", "Of torchrun: how many processes there are."),
     Variable("LOCAL_RANK", "system", "Of torchrun: which graphics card is this process's."),
     Variable("MASTER_ADDR", "system", "Of torchrun: where the first process listens."),

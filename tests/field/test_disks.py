@@ -182,8 +182,10 @@ def test_a_build_that_the_disk_refuses(used: Coord, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         if place == "lock":
             patch.setattr(fcntl, "flock", refuse)
+        elif place == "rename":
+            patch.setattr(os, "replace", refuse)
         else:
-            patch.setattr(Path, {"write": "write_bytes", "rename": "rename", "folder": "mkdir"}[place], refuse)
+            patch.setattr(Path, {"write": "write_bytes", "folder": "mkdir"}[place], refuse)
         told = used.here("build", "--exp", "base", "--set", "seed=5", code=1).stderr.strip().splitlines()
     assert told[0].startswith("coord: ")
     assert os.strerror(number) in told[0] or "Locks are not supported" in told[0]

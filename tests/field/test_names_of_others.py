@@ -86,7 +86,6 @@ def test_a_name_in_a_results_folder(tiny: Project, ledger: Ledger, name: str) ->
         {"target": "../x"},
         {"overrides": "seed=1"},
         {"overrides": [1]},
-        {"url": 5},
         {"message": None},
         {"git": 5},
         {"timeout_seconds": "long"},

@@ -16,7 +16,9 @@ def _calls(file: Path) -> Iterator[tuple[ast.Call, str]]:
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            yield node, name
+            is_help = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "formatter"
+            if not is_help:  # click's formatter of help has a method of that name
+                yield node, name
 
 
 def _modes(call: ast.Call, name: str) -> set[str]:

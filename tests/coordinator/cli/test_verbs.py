@@ -190,11 +190,11 @@ def test_fetching_before_the_end_and_twice(coord: Coord) -> None:
     with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:
         base = ledger.update(ledger.find("base").id, fetched_at=None)
         gone = dataclasses.replace(base, experiment="gone", slug="gone", created_at=now())
-        ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.CANCELLED))
+        ledger.add(dataclasses.replace(gone, id=new_run_id(), version=2, state=RunState.CANCELLED))
         ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.COMPLETE))
     rest = coord.here("fetch-results", "--all", code=1)
     assert "base local-v1: complete" in rest.stdout
-    assert "gone local-v1 was cancelled, and nothing is left of it on local" in rest.stderr
+    assert "gone local-v2 was cancelled, and nothing is left of it on local" in rest.stderr
     assert "coord: " in rest.stderr
     # A target that nobody can be at is asked once, and bars no other.
     with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:

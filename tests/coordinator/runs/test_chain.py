@@ -335,7 +335,7 @@ def test_train_infer_and_submit_here(coord: Coord) -> None:
     assert [step["action"] for step in json.loads(coord.here(*push, "--plan", "--json").stdout)] == ["push", "push"]
     done = coord.here(*push, "--wait")
     assert "read True" in done.stderr
-    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == ["tiny-infer"]
+    assert done.stdout.splitlines() == ["infer local-v1"]
     (again,) = json.loads(coord.here(*push, "--json").stdout)
     assert (again["version"], again["reads"]) == (1, [{"name": "weights", "reference": "ada/tiny-base", "version": 1}])
     assert (

@@ -33,7 +33,7 @@ def two(coord: Coord) -> Coord:
     """A project with a run, and a better one of another config that is hidden."""
     project = find_project(coord.root)
     finished(project, "base", 1, [0.5, 0.6], fetched_at="2026-11-02T00:00:00+00:00")
-    finished(project, "base", 2, [0.9, 0.9], sets=["optim.lr=0.5"])
+    finished(project, "base", 2, [0.9875, 0.9875], sets=["optim.lr=0.5"])
     coord.here("hide", "base@v2")
     return coord
 
@@ -61,7 +61,7 @@ def test_what_lists_a_hidden_run(two: Coord, command: tuple[str, ...], shows: bo
     """Everything that compares leaves it out; what lists the ledger, or is told its version, has it."""
     done = two.here(*command)
     listed = done.stdout if command[0] != "report" else (two.root / "page.html").read_text(encoding="utf-8")
-    assert ("0.9" in listed) is shows
+    assert ("0.9875" in listed) is shows
     assert (BAD in listed or '"version": 2' in listed) is shows
 
 

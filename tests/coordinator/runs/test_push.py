@@ -74,7 +74,7 @@ def test_a_version_whose_answer_was_lost_is_adopted(pusher: Pusher) -> None:
     """The run continues at once, as with an answer: nothing is sent twice, and there is no wait."""
     target = _target((True, LOST))
     run = pusher(target)
-    assert (run.state, run.version, run.url) == (RunState.QUEUED, 1, "http://here/code/ada/tiny-base")
+    assert (run.state, run.version, run.url) == (RunState.QUEUED, 1, "")
     assert (_pushes(target), pusher.waits) == (1, [])
     assert pusher.said[-2:] == ["no answer in time; asking local whether the push arrived", "it did: base local-v1"]
 
