@@ -95,7 +95,7 @@ def fetch_results(
             say(f"{left} more of {name} {'is' if left == 1 else 'are'} left for later: coord fetch-results --all")
     for reason, _ in done.not_merged:
         complain(reason)
-    if all_runs and done.results and not as_json:
+    if all_runs and any(item.run.reported.primary_value is not None for item in done.results) and not as_json:
         next_step("best")
     if done.failures:
         raise typer.Exit(worst(done.failures))

@@ -46,8 +46,9 @@ def remarks_of(ledger: Ledger, *, experiment: str | None = None, kind: Kind | No
     with ledger.transaction() as connection:
         rows = connection.execute(
             "SELECT experiment, run_id, kind, text, created_at FROM remarks"
-            " WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY created_at, number",
-            (experiment, kind),
+            " WHERE (:experiment IS NULL OR experiment = :experiment) AND (:kind IS NULL OR kind = :kind)"
+            " ORDER BY created_at, number",
+            {"experiment": experiment, "kind": kind},
         ).fetchall()
     return [Remark(**dict(row)) for row in rows]
 
