@@ -15,8 +15,8 @@ from coordinator.cli.manual import MANUAL, STAGES, TITLES, TOPICS
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class CliCommand(TyperCommand):
-    """A command whose help ends with its examples."""
+class _Answering(click.Command):
+    """Answers to an option that it does not have with one that was perhaps meant."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = tuple(args)
@@ -24,20 +24,17 @@ class CliCommand(TyperCommand):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise _about_option(error, ctx, given) from None
+
+
+class CliCommand(_Answering, TyperCommand):
+    """A command whose help ends with its examples."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_manual(ctx, formatter)
 
 
-class CliGroup(TyperGroup):
+class CliGroup(_Answering, TyperGroup):
     """A command with commands below it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        given = tuple(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            raise _about_option(error, ctx, given) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
