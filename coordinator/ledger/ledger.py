@@ -7,11 +7,12 @@ exists (see arrival.py); nothing is pushed again.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,19 @@ class Ledger:
             hidden,
         )
 
+    def newest(self, is_meant: Callable[[Run], bool], most: int | None, *, target: str | None = None) -> list[Run]:
+        """The newest runs that are meant, hidden ones too; the rows behind the last one of `most` are not read."""
+        query = (
+            "SELECT * FROM runs INDEXED BY runs_by_time WHERE (?1 IS NULL OR target = ?1)"
+            " ORDER BY created_at DESC, rowid DESC"
+        )
+        try:
+            with contextlib.closing(self._open.execute(query, (target,))) as rows:
+                runs = (run for row in rows for run in self._sound(*readable([row])))
+                return list(itertools.islice(filter(is_meant, runs), most))
+        except sqlite3.Error as error:
+            raise self._error("read", error, _LOOK) from error
+
     def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
         """The newest run of an experiment that has a version and is not hidden, or the one of that version.
 
@@ -238,6 +252,10 @@ class Ledger:
             runs, unreadable = readable(self._open.execute(sql, values))
         except sqlite3.Error as error:
             raise self._error("read", error, _LOOK) from error
+        return self._sound(runs, unreadable)
+
+    def _sound(self, runs: list[Run], unreadable: Mapping[str, str]) -> list[Run]:
+        """The runs. Raises LedgerError if there are rows that cannot be read."""
         for run_id, reason in unreadable.items():
             raise LedgerError(
                 f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",

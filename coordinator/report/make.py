@@ -90,9 +90,10 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    runs = workspace.ledger.runs(target=target)
+    everything = workspace.ledger.runs()
+    runs = [run for run in everything if target in (None, run.target)]
     with workspace.progress(Count("reading the runs")):
-        candidates = all_candidates(workspace)
+        candidates = all_candidates(workspace, runs=everything)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=contents.every)
     if contents.most is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ _COMPARED = 8  # configs in one chart of curves
 _ROWS = 25  # rows of the chart of folds
 _DOTS = 60  # of one row of it
 _STRIP = 40  # dots of one config's values
+_CELL = 200  # characters of one value in the table of settings
 _COLUMNS = 8  # settings that are shown without unfolding
 _CURVES = 4  # charts of one run
 
@@ -138,7 +140,10 @@ def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -
     there = with_a_line(boards, items)
     configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
     anchors = {item.run.id: item.anchor for item in items}
-    values = [{path: _text(value) for path, value in without_seed(project, config).items()} for _, _, config in configs]
+    values = [
+        {path: _short(_text(value)) for path, value in without_seed(project, config).items()}
+        for _, _, config in configs
+    ]
     if len(values) < 2:
         return None
     every = dict.fromkeys(path for each in values for path in each)
@@ -191,6 +196,15 @@ def _over(curves: Sequence[Curve]) -> list[tuple[float, list[float]]]:
         for x, y in line:
             at.setdefault(x, []).append(y)
     return sorted(at.items())
+
+
+def _short(text: str) -> str:
+    """The beginning of a long text, and a digest by which it differs from others."""
+    return (
+        text
+        if len(text) <= _CELL
+        else f"{text[:_CELL]}… ({len(text)} characters, {zlib.crc32(text.encode(errors='replace')):08x})"
+    )
 
 
 def _text(value: Any) -> str:
