@@ -24,7 +24,7 @@ from coordinator.workspace import Workspace
 ONE_BY_ONE = 80
 """At most so many runs have a section of their own: with their curves and configs, these are most of a page."""
 PAGE_MOST = 4_500_000
-"""Characters of a page; one with more is made again with half of these sections."""
+"""Bytes of a page; one with more is made again with half of these sections."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     """The page about these runs. Raises RunNotFound, UsageError."""
     page, warnings = gather_page(workspace, contents)
     text = render(page)
-    while len(text) > PAGE_MOST and len(page.items) > 1:
+    while len(text.encode("utf-8", "replace")) > PAGE_MOST and len(page.items) > 1:
         page = _with_fewer(workspace.project, page)
         text = render(page)
     if page.left_out:
