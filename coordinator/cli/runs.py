@@ -170,19 +170,20 @@ def status(
     elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed.
     """
     from coordinator.ledger import listing
-    from coordinator.runs import StatusLine, current_status as verb, entries, open_targets
+    from coordinator.runs import StatusLine, current_status as verb, newest_entries, open_targets
 
     is_screen = watch and not as_json and can_draw()
 
     with workspace() as here, open_targets(here.project) as targets:
 
         def look() -> tuple[list[StatusLine], Status]:
-            runs = listing.runs_named(here.ledger, exp, target, hidden=hidden)
+            # Who watches waits for the end of all that goes on.
+            most = None if watch else limit
             if as_json or exp is not None or (watch and not is_screen):
+                runs = listing.runs_named(here.ledger, exp, target, hidden=hidden, most=most)
                 found = [StatusLine((run,)) for run in runs]
             else:
-                found = entries(here.ledger, runs)
-            # Who watches waits for the end of all that goes on.
+                found = newest_entries(here.ledger, most, target, hidden=hidden)
             shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
             return shown, verb(targets, here.ledger, {run.id: run for entry in shown for run in entry.runs}.values())
 

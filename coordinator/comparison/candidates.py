@@ -88,15 +88,18 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     raise _nothing(name, own, is_known=recorded is not None, others=dict.fromkeys([*known, *configs]))
 
 
-def all_candidates(workspace: Workspace, say: Callable[[str], None] | None = None) -> list[Candidate]:
+def all_candidates(
+    workspace: Workspace, say: Callable[[str], None] | None = None, *, runs: Sequence[Run] | None = None
+) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones.
 
     `say` receives a sentence about the experiments whose files have problems: their recorded values are left out.
+    `runs` are all of the ledger, newest first, if they have been read.
     """
     files = resolve_all(workspace.project)
     if files.errors and say is not None:
         say(files.left_out)
-    runs = workspace.ledger.runs()
+    runs = workspace.ledger.runs() if runs is None else runs
     keys = _config_keys(workspace.project, runs)
     by_config: dict[str, list[Run]] = {}
     for run in runs:

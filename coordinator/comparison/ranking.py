@@ -28,7 +28,8 @@ def best(
     values are those that their config names. Raises RunNotFound, UsageError.
     """
     notes: list[str] = []
-    candidates = all_candidates(workspace, notes.append)
+    runs = workspace.ledger.runs()
+    candidates = all_candidates(workspace, notes.append, runs=runs)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     primaries = [(each.primary, _mode(each, each.primary)) for each in candidates if each.primary]
@@ -57,7 +58,7 @@ def best(
         notes.append(f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out")
     if turned:
         notes.append(f"left out, because {metric} has another direction there, or none: {', '.join(turned)}")
-    missing = sum(map(is_not_fetched, workspace.ledger.runs(target=target)))
+    missing = sum(is_not_fetched(run) for run in runs if target in (None, run.target))
     if missing:
         notes.append(f"{count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")

@@ -7,11 +7,12 @@ exists (see arrival.py); nothing is pushed again.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ class Ledger:
         return self.get(run_id)
 
     def get(self, run_id: str) -> Run:
-        found = self._query("SELECT * FROM runs WHERE id = ?", run_id)
+        found = self._query("SELECT * FROM runs WHERE id = :id", {"id": run_id})
         if not found:
             raise RunNotFound(f"the ledger has no run {run_id}")
         return found[0]
@@ -143,12 +144,24 @@ class Ledger:
     def runs(self, *, experiment: str | None = None, target: str | None = None, hidden: bool = False) -> list[Run]:
         """Newest first; with `hidden`, also those that the user has hidden."""
         return self._query(
-            "SELECT * FROM runs WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR target = ?2)"
-            " AND (?3 OR hidden_at IS NULL) ORDER BY created_at DESC, rowid DESC",
-            experiment,
-            target,
-            hidden,
+            "SELECT * FROM runs WHERE (:experiment IS NULL OR experiment = :experiment)"
+            " AND (:target IS NULL OR target = :target) AND (:hidden OR hidden_at IS NULL)"
+            " ORDER BY created_at DESC, rowid DESC",
+            {"experiment": experiment, "target": target, "hidden": hidden},
         )
+
+    def newest(self, is_meant: Callable[[Run], bool], most: int | None, *, target: str | None = None) -> list[Run]:
+        """The newest runs that are meant, hidden ones too; the rows behind the last one of `most` are not read."""
+        query = (
+            "SELECT * FROM runs INDEXED BY runs_by_time WHERE (:target IS NULL OR target = :target)"
+            " ORDER BY created_at DESC, rowid DESC"
+        )
+        try:
+            with contextlib.closing(self._open.execute(query, {"target": target})) as rows:
+                runs = (run for row in rows for run in self._sound(*readable([row])))
+                return list(itertools.islice(filter(is_meant, runs), most))
+        except sqlite3.Error as error:
+            raise self._error("read", error, _LOOK) from error
 
     def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
         """The newest run of an experiment that has a version and is not hidden, or the one of that version.
@@ -233,11 +246,15 @@ class Ledger:
         rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
         return readable(rows)[0]
 
-    def _query(self, sql: str, *values: Any) -> list[Run]:
+    def _query(self, sql: str, values: Mapping[str, Any]) -> list[Run]:
         try:
             runs, unreadable = readable(self._open.execute(sql, values))
         except sqlite3.Error as error:
             raise self._error("read", error, _LOOK) from error
+        return self._sound(runs, unreadable)
+
+    def _sound(self, runs: list[Run], unreadable: Mapping[str, str]) -> list[Run]:
+        """The runs. Raises LedgerError if there are rows that cannot be read."""
         for run_id, reason in unreadable.items():
             raise LedgerError(
                 f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,23 @@ def rows(
     state = wanted.state
     if state is not None and state not in tuple(RunState):
         raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
-    runs = runs_named(ledger, wanted.experiment, wanted.target, hidden=wanted.hidden)
     found_remarks = remarks_of(ledger)
+
+    def has_all(run: Run) -> bool:
+        return not is_short or (
+            (state is None or run.state == state) and set(wanted.tags) <= set(texts(found_remarks, run, "tag"))
+        )
+
+    # Columns that not all runs have, and another order, take all rows.
+    is_short = limit is not None and sort is None and len(columns) > 0 and {*columns} <= {*ALWAYS}
+    runs = runs_named(
+        ledger,
+        wanted.experiment,
+        wanted.target,
+        hidden=wanted.hidden,
+        most=limit if is_short else None,
+        is_meant=has_all,
+    )
     table = [
         {
             "run": run.label,
@@ -101,16 +116,28 @@ def why_none(ledger: Ledger, wanted: Filter) -> str:
     return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
 
 
-def runs_named(ledger: Ledger, text: str | None, target: str | None = None, *, hidden: bool = False) -> list[Run]:
+def runs_named(
+    ledger: Ledger,
+    text: str | None,
+    target: str | None = None,
+    *,
+    hidden: bool = False,
+    most: int | None = None,
+    is_meant: Callable[[Run], bool] = lambda _: True,
+) -> list[Run]:
     """The runs that a name or a pattern means on that target, newest first; all of them without.
 
+    With `most`, only so many, of those that `is_meant` takes: the rows of older ones are not read.
     A hidden run is among them if it has a session, if the name has its version, or with `hidden`. Raises UsageError
     for what is no name, or names another target.
     """
     name = None if text is None else parse_run_name(text).with_options(target)
     hidden = hidden or (name is not None and name.is_run)
-    runs = (run for run in ledger.runs(target=target, hidden=True) if hidden or run.counts)
-    return [run for run in runs if name is None or name.names(run)]
+
+    def is_named(run: Run) -> bool:
+        return (hidden or run.counts) and (name is None or name.names(run)) and is_meant(run)
+
+    return ledger.newest(is_named, most, target=target)
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ The verdicts are those of `coord compare`, from the same repeats and with the sa
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections import Counter
@@ -34,10 +35,13 @@ from coordinator.errors import TargetError
 from coordinator.ledger import Run
 from coordinator.progress import Count
 from coordinator.project import Project
+from coordinator.results import OutOfFold
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
+_BEST, _NEWEST = 30, 10  # lines of a leaderboard: so many of its best configs, and of its newest
 _BOOTSTRAPS = 8  # at most so many configs are compared row by row: each takes a moment
+_KEPT = 40  # of more configs, or of one with more runs, the rows' values are not kept: they would fill the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Board:
     mode: str
     images: int | None
     entries: tuple[Entry, ...]
+    """All of them; `lines` are those that a page shows."""
     level: float
     """The confidence of each interval: 95%, or more if there are several (Bonferroni)."""
     floor: Floor | None
@@ -112,6 +117,22 @@ class Board:
         is_first = self.entries[0].is_baseline
         said = (said_of_table(len(self.entries) - 1), why_out_of_order(placed) if is_first else "")
         return tuple(filter(None, said))
+
+    @functools.cached_property
+    def lines(self) -> tuple[tuple[int, Entry], ...]:
+        """(rank, config) in order of rank: the best ones, the newest ones, and the baseline."""
+        ranked = list(enumerate(self.entries, start=1))
+        if len(ranked) <= _BEST + _NEWEST:
+            return tuple(ranked)
+        newest = sorted(ranked[_BEST:], key=lambda each: each[1].runs[0].created_at, reverse=True)[:_NEWEST]
+        shown = {*range(1, _BEST + 1), *(rank for rank, _ in newest)}
+        return tuple((rank, each) for rank, each in ranked if rank in shown or each.is_baseline)
+
+    @property
+    def others(self) -> tuple[tuple[int, Entry], ...]:
+        """Those without a line, as `lines`."""
+        shown = {rank for rank, _ in self.lines}
+        return tuple((rank, each) for rank, each in enumerate(self.entries, start=1) if rank not in shown)
 
     @property
     def baseline(self) -> Entry | None:
@@ -155,6 +176,7 @@ def boards(
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
     grouped: dict[tuple[str, str], list[Entry]] = {}
+    assignments: dict[tuple[str, bool], OutOfFold] = {}
     count.expect(2 * len(candidates))
     for each in count.each(candidates):
         if each.primary is not None and each.primary in each.modes:
@@ -162,7 +184,10 @@ def boards(
             # Overrides are shown in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
-            entry = Entry(values.name, each.runs, _measured(project, values, each.primary))
+            measured = _measured(project, values, each.primary)
+            if len(candidates) > _KEPT or len(values.repeats) > _KEPT:
+                measured = _slim(measured, assignments)
+            entry = Entry(values.name, each.runs, measured)
             grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
     found_boards = []
     for metric_and_mode, group in grouped.items():
@@ -252,3 +277,14 @@ def _measured(project: Project, values: Side, metric: str) -> Measured:
         return images.with_rows(project, values, metric)
     except TargetError:
         return Measured(values, {})
+
+
+def _slim(measured: Measured, known: dict[tuple[str, bool], OutOfFold]) -> Measured:
+    """Of its rows only the folds that they are in; `known` has the different assignments so far, which are shared."""
+    rows = {
+        repeat: known.setdefault(
+            (each.assignment, each.are_folds_known), dataclasses.replace(each, values={}, table=None)
+        )
+        for repeat, each in measured.rows.items()
+    }
+    return dataclasses.replace(measured, rows=rows)

@@ -63,15 +63,14 @@ def lines(
     return _svg(height, f"{title}: {last}", parts, width) + legend(list(series))
 
 
-def strip(values: Sequence[float], low: float, high: float) -> Markup:
-    """A config's values as dots and their mean as a stroke, for a table cell; `low` to `high` is the column's range."""
+def strip(values: Sequence[float], mean: float, low: float, high: float) -> Markup:
+    """A config's values as dots and its mean as a stroke, for a table cell; `low` to `high` is the column's range."""
     across = _Axis([low, high], 4, 136)
     dots = [Markup('<circle class="dot line0" cx="{:.1f}" cy="9" r="3.5"/>').format(across(value)) for value in values]
-    mean = across(sum(values) / len(values))
     return Markup(
         '<svg class="strip" viewBox="0 0 140 18" aria-hidden="true"><line class="grid" x1="0" x2="140" y1="9" y2="9"/>'
         '{}<line class="mean" x1="{:.1f}" x2="{:.1f}" y1="2" y2="16"/></svg>'
-    ).format(Markup("").join(dots), mean, mean)
+    ).format(Markup("").join(dots), across(mean), across(mean))
 
 
 def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], float | None]]) -> Markup:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
 from coordinator.ledger import Run, all_chains, parse_run_name
+from coordinator.report.boards import Board
 
 
 def choose(
@@ -59,6 +60,23 @@ def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
 def hidden(runs: Iterable[Run], parts: dict[str, tuple[Run, ...]]) -> set[str]:
     """Ids of runs without a line of their own: parts of one of `runs` that has a result."""
     return {part.id for run in runs if run.summary is not None for part in parts.get(run.id, ())}
+
+
+def one_by_one(boards: Sequence[Board], runs: Sequence[Run], scored: Collection[str], most: int) -> list[Run]:
+    """At most so many of the runs, in the same order: those that a page shows one by one.
+
+    First the newest of each line, then those with a score (`scored` has their ids), up to a quarter from the newest
+    without a line, and then the second run of each line, the third, and so on.
+    """
+    if len(runs) <= most:
+        return list(runs)
+    lines = [entry.runs for board in boards for _, entry in board.lines]
+    in_line = {run.id for board in boards for entry in board.entries for run in entry.runs}
+    alone = [run.id for run in runs if run.id not in in_line][: most // 4]
+    further = (each[at].id for at in range(1, most) for each in lines if at < len(each))
+    wanted = [*(each[0].id for each in lines), *(run.id for run in runs if run.id in scored), *alone, *further]
+    kept = set(list(dict.fromkeys(wanted))[:most])
+    return [run for run in runs if run.id in kept]
 
 
 def _matching(name: str, there: Collection[str], known: Collection[str]) -> list[str]:

@@ -12,7 +12,7 @@ from coordinator.ledger import Run, all_submissions, now, remarks_of
 from coordinator.progress import Count
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
-from coordinator.report.choice import choose, hidden, matches, parts_of
+from coordinator.report.choice import choose, hidden, matches, one_by_one, parts_of
 from coordinator.report.lacks import lacks
 from coordinator.report.material import About, Item, Score, gather
 from coordinator.report.page import Page, render
@@ -20,6 +20,11 @@ from coordinator.report.views import settings
 from coordinator.results import Event
 from coordinator.submissions import SubmissionScore, scores
 from coordinator.workspace import Workspace
+
+ONE_BY_ONE = 80
+"""At most so many runs have a section of their own: with their curves and configs, these are most of a page."""
+PAGE_MOST = 4_500_000
+"""Bytes of a page; one with more is made again with half of these sections."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,17 +65,35 @@ class Contents:
 def make_report(workspace: Workspace, contents: Contents) -> Made:
     """The page about these runs. Raises RunNotFound, UsageError."""
     page, warnings = gather_page(workspace, contents)
+    text = render(page)
+    while len(text.encode("utf-8", "replace")) > PAGE_MOST and len(page.items) > 1:
+        page = _with_fewer(workspace.project, page)
+        text = render(page)
+    if page.left_out:
+        every = len(page.items) + page.left_out
+        warnings.append(f"{len(page.items)} of {every} runs are shown one by one; the means count all of them")
     configs = sum(len(board.entries) for board in page.boards)
-    return Made(render(page), tuple(item.run.id for item in page.items), configs, tuple(warnings))
+    return Made(text, tuple(item.run.id for item in page.items), configs, tuple(warnings))
+
+
+def _with_fewer(project: Project, page: Page) -> Page:
+    """The page with half of the runs that it shows one by one."""
+    scored = {item.run.id for item in page.items if item.score.public is not None}
+    runs = one_by_one(page.boards, [item.run for item in page.items], scored, len(page.items) // 2)
+    kept = {run.id for run in runs}
+    items = [item for item in page.items if item.run.id in kept]
+    left_out = page.left_out + len(page.items) - len(items)
+    return dataclasses.replace(page, items=items, left_out=left_out, settings=settings(project, page.boards, items))
 
 
 def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[str]]:
     """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    runs = workspace.ledger.runs(target=target)
+    everything = workspace.ledger.runs()
+    runs = [run for run in everything if target in (None, run.target)]
     with workspace.progress(Count("reading the runs")):
-        candidates = all_candidates(workspace)
+        candidates = all_candidates(workspace, runs=everything)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=contents.every)
     if contents.most is not None:
@@ -109,12 +132,14 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
     about = About(_scores(sent), parts, remarks_of(workspace.ledger), contents.logged, is_live=contents.is_live)
-    with workspace.progress(count := Count("making the page", len(ordered), "runs")):
-        items = gather(workspace.project, count.each(ordered.values()), about, pictures=contents.pictures)
+    shown = one_by_one(ranked, list(ordered.values()), about.scores.keys(), ONE_BY_ONE)
+    with workspace.progress(count := Count("making the page", len(shown), "runs")):
+        items = gather(workspace.project, count.each(shown), about, pictures=contents.pictures)
     page = Page(
         title=contents.title,
         boards=ranked,
         items=items,
+        left_out=len(ordered) - len(shown),
         recorded=recorded,
         settings=settings(workspace.project, ranked, items),
         agreements=_agreements(workspace, sent),
@@ -122,7 +147,7 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
         made_at=now(),
         version=__version__,
     )
-    warnings += lacks(workspace.project, list(ordered.values()))
+    warnings += lacks(workspace.project, shown)
     return page, warnings
 
 

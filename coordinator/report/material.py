@@ -19,7 +19,8 @@ from coordinator.runs import fetch
 from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
-_PAGE_PICTURES = 120  # some 10 MB
+_PAGE_PICTURES = 120
+_PAGE_PICTURE_BYTES = 2_500_000  # of all of them, as text
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MESSAGES = 12  # the last messages of a run that are shown
 
@@ -111,13 +112,14 @@ class About:
 def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
     """The items of these runs, in their order, each with at most so many pictures.
 
-    The page as a whole has at most `_PAGE_PICTURES`.
+    The page as a whole has at most `_PAGE_PICTURES`, and of these at most `_PAGE_PICTURE_BYTES`.
     """
     items: list[Item] = []
-    left = _PAGE_PICTURES
+    left, room = _PAGE_PICTURES, _PAGE_PICTURE_BYTES
     for number, run in enumerate(runs):
-        items.append(_item(project, run, number, about, min(pictures, left)))
+        items.append(_item(project, run, number, about, (min(pictures, left), room)))
         left -= len(items[-1].pictures)
+        room -= sum(len(each.uri) for each in items[-1].pictures)
     return items
 
 
@@ -159,12 +161,12 @@ def directory_of(project: Project, run: Run) -> Path | None:
     return folder_of(project.results(run.experiment, run.target, run.version), run.id)
 
 
-def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
+def _item(project: Project, run: Run, number: int, about: About, most: tuple[int, int]) -> Item:
     summary, directory = run.reported, directory_of(project, run)
     parts = tuple(about.parts.get(run.id, ()))
     reported = _events(directory) or about.logged.get(run.id, ())
     before = [event for each in parts for event in _events(directory_of(project, each))]
-    pictures, left_out = _pictures(directory, most) if directory else ((), 0)
+    pictures, left_out = _pictures(directory, *most) if directory else ((), 0)
     return Item(
         run=run,
         anchor=f"/runs/{run.id}" if about.is_live else f"run-{number}",
@@ -210,7 +212,7 @@ def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
     }
 
 
-def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
+def _pictures(directory: Path, most: int, room: int) -> tuple[tuple[Picture, ...], int]:
     files = sorted(path for path in (directory / "worst").glob("*.png") if path.is_file())
     rows = _rows(directory / "oof.csv") if files else {}
     found: list[Picture] = []
@@ -218,11 +220,12 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
         if len(found) == most:
             break
         data = file.read_bytes() if file.stat().st_size <= _PICTURE_BYTES else b""
-        if not data.startswith(_PNG):
+        if not data.startswith(_PNG) or len(data) * 4 / 3 > room:
             continue
         image = clean(file.stem.partition("-")[2] or file.stem)
         uri = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         found.append(Picture(uri, image, rows.get(image, ())))
+        room -= len(uri)
     return tuple(found), len(files) - len(found)
 
 

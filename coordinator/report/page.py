@@ -22,6 +22,7 @@ from coordinator.report import charts, views
 from coordinator.report.boards import Board
 from coordinator.report.material import Item, elsewhere
 
+_LISTED = 500  # configs without a line that are named
 _TEMPLATES = ("components.html.j2", "report.html.j2")
 
 
@@ -32,7 +33,9 @@ class Page:
     title: str
     boards: Sequence[Board]
     items: Sequence[Item]
-    """The runs of the boards, and others."""
+    """The runs of the boards, and others: those that are shown one by one."""
+    left_out: int
+    """How many more runs it counts."""
     recorded: Mapping[str, Sequence[Recorded]]
     """By experiment."""
     settings: views.SettingsTable | None
@@ -94,11 +97,13 @@ def template_values(page: Page) -> dict[str, Any]:
         "item_of": by_id,
         "boards": boards,
         "rows": page.rows,
+        "runs_left_out": page.left_out,
+        "listed": _LISTED,
         "without": [item for item in items if item.run.id not in shown],
         "recorded": elsewhere(page.recorded),
         "settings": page.settings,
         "learning": [(board, views.learning(board, by_id)) for board in boards],
-        "spread": [(board, views.folds(board), views.folds_left_out(board)) for board in boards],
+        "spread": [(board, *views.folds(board)) for board in boards],
         "against": [(board, views.against(board, by_id)) for board in boards],
         "lost": [(board, *views.lost(board, by_id)) for board in boards],
         "agreements": page.agreements,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -19,8 +21,13 @@ from coordinator.text import clean
 
 _COMPARED = 8  # configs in one chart of curves
 _ROWS = 25  # rows of the chart of folds
+_DOTS = 60  # of one row of it
+_STRIP = 40  # dots of one config's values
+_CELL = 200  # characters of one value in the table of settings
 _COLUMNS = 8  # settings that are shown without unfolding
 _CURVES = 4  # charts of one run
+
+T = TypeVar("T")
 
 Items = Mapping[str, Item]
 """By run id."""
@@ -73,7 +80,8 @@ def learning(board: Board, items: Items) -> Learning | None:
     shown = dict(list(series.items())[:_COMPARED])
     bands = {entry: band for entry, band in bands.items() if entry in shown}
     chart = charts.lines(f"{name} by epoch", shown, x_label="epoch", bands=bands, is_wide=True)
-    return Learning(name, own is not None, chart, len(series) - len(shown))
+    unknown = sum(not _items(entry, items) for entry in board.entries)
+    return Learning(name, own is not None, chart, len(series) + unknown - len(shown))
 
 
 def run_curves(item: Item) -> list[tuple[str, Markup]]:
@@ -81,9 +89,13 @@ def run_curves(item: Item) -> list[tuple[str, Markup]]:
     return [(name, charts.lines(f"{name} by epoch", item.curves[name], x_label="epoch")) for name in names[:_CURVES]]
 
 
-def folds(board: Board) -> Markup:
-    """A row for each config with a dot for each fold of its runs; the best configs only."""
+def folds(board: Board) -> tuple[Markup, int, bool]:
+    """A row for each config with a dot for each fold of its runs; the best configs only.
+
+    Also how many configs are left out, and whether folds are.
+    """
     rows = []
+    is_thinned = False
     for entry in board.entries[:_ROWS]:
         dots = [
             (f"{repeat.label}, fold {each.fold}", each.value)
@@ -91,13 +103,12 @@ def folds(board: Board) -> Markup:
             for each in repeat.folds
             if each.value is not None
         ]
+        if len(dots) > _DOTS:
+            is_thinned, dots = True, _some(sorted(dots, key=itemgetter(1)), _DOTS)
         rows.append((entry.name, dots, entry.mean))
     has_folds = any(dots for _, dots, _ in rows)
-    return charts.spread(f"{board.metric} by fold", rows) if has_folds else Markup("")
-
-
-def folds_left_out(board: Board) -> int:
-    return max(0, len(board.entries) - _ROWS)
+    chart = charts.spread(f"{board.metric} by fold", rows) if has_folds else Markup("")
+    return chart, max(0, len(board.entries) - _ROWS), is_thinned
 
 
 def against(board: Board, items: Items) -> Markup:
@@ -113,7 +124,8 @@ def against(board: Board, items: Items) -> Markup:
 
 def strip(board: Board, entry: Entry) -> Markup:
     values = [value for each in board.entries for value in each.side.values]
-    return charts.strip(entry.side.values, min(values), max(values))
+    shown = entry.side.values if len(entry.side.values) <= _STRIP else _some(sorted(entry.side.values), _STRIP)
+    return charts.strip(shown, entry.mean, min(values), max(values))
 
 
 def score(entry: Entry, items: Items) -> Score:
@@ -124,11 +136,14 @@ def score(entry: Entry, items: Items) -> Score:
 
 def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> SettingsTable | None:
     """The configs that were compared, then those of runs without a line; None with fewer than two."""
-    configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
+    configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for _, entry in board.lines]
     there = with_a_line(boards, items)
     configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
     anchors = {item.run.id: item.anchor for item in items}
-    values = [{path: _text(value) for path, value in without_seed(project, config).items()} for _, _, config in configs]
+    values = [
+        {path: _short(_text(value)) for path, value in without_seed(project, config).items()}
+        for _, _, config in configs
+    ]
     if len(values) < 2:
         return None
     every = dict.fromkeys(path for each in values for path in each)
@@ -164,6 +179,12 @@ def _items(entry: Entry, items: Items) -> list[Item]:
     return [items[run.id] for run in entry.runs if run.id in items]
 
 
+def _some(ordered: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, at even steps, the first and the last among them."""
+    step = max(1.0, (len(ordered) - 1) / (most - 1))
+    return [ordered[round(at * step)] for at in range(min(most, len(ordered)))]
+
+
 def _mean(curves: Sequence[Curve]) -> Curve:
     return [(x, sum(values) / len(values)) for x, values in _over(curves)]
 
@@ -175,6 +196,15 @@ def _over(curves: Sequence[Curve]) -> list[tuple[float, list[float]]]:
         for x, y in line:
             at.setdefault(x, []).append(y)
     return sorted(at.items())
+
+
+def _short(text: str) -> str:
+    """The beginning of a long text, and a digest by which it differs from others."""
+    return (
+        text
+        if len(text) <= _CELL
+        else f"{text[:_CELL]}… ({len(text)} characters, {zlib.crc32(text.encode(errors='replace')):08x})"
+    )
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ from .chain import push_chain as push_chain
 from .chain_plan import Step as Step, chain_of_needs as chain_of_needs, plan_chain as plan_chain
 from .dry_overrides import override_problems as override_problems
 from .dry_run import dry_run_kernel as dry_run_kernel
-from .entries import StatusLine as StatusLine, entries as entries
+from .entries import StatusLine as StatusLine, newest_entries as newest_entries
 from .fetch import (
     Fetched as Fetched,
     FetchResult as FetchResult,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from coordinator.ledger import Ledger, Run, Sweep, all_sweeps
+from coordinator.ledger import Ledger, Run, Sweep, all_sweeps, listing
 from coordinator.runs.status import Status
 
 
@@ -25,6 +25,17 @@ class StatusLine:
         """The same with its runs as they are in the status."""
         current = {run.id: run for run in status.runs}
         return replace(self, runs=tuple(current.get(run.id, run) for run in self.runs))
+
+
+def newest_entries(
+    ledger: Ledger, most: int | None, target: str | None = None, *, hidden: bool = False
+) -> list[StatusLine]:
+    """`entries` of the runs on that target; with `most`, as many as so many lines take, or more."""
+    runs = listing.runs_named(ledger, None, target, hidden=hidden, most=most)
+    found = entries(ledger, runs)
+    # Runs of a sweep share a line, and their older ones belong to it.
+    is_all = most is None or len(runs) < most or not any(each.sweep for each in found)
+    return found if is_all else entries(ledger, listing.runs_named(ledger, None, target, hidden=hidden))
 
 
 def entries(ledger: Ledger, runs: Sequence[Run]) -> list[StatusLine]:

@@ -178,7 +178,8 @@ def wait(workspace: Workspace, submission: Submission) -> Submission:
 
 def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
     """Each submission with the cross-validation that its score is paired with (see pairing.py)."""
-    runs = ledger.runs(hidden=True)
+    found = list(found)
+    runs = ledger.runs(hidden=True) if found else []
     by_id = {run.id: run for run in runs}
     sent = ((each, by_id.get(each.run_id)) for each in found)
     return [SubmissionScore(each, run, PairedCV() if run is None else paired_cv(run, runs)) for each, run in sent]

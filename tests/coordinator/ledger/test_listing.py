@@ -53,6 +53,34 @@ def test_runs_are_filtered_sorted_and_cut(some: Project) -> None:
         assert rows(ledger, Filter(experiment="nothing")) == []
 
 
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("runs",), ("runs", "--columns", "run,value")])
+def test_rows_behind_the_limit_are_not_read(coord: Coord, words: tuple[str, ...]) -> None:
+    """What shows two runs costs two rows: it works although the third cannot be read, and with three it does not."""
+    project = find_project(coord.root)
+    for number in (1, 2, 3):
+        finished(project, f"of-{number}", number, [0.5] * 4, has_oof=False)
+    with Ledger(project.ledger) as ledger:
+        ledger.statement("UPDATE runs SET summary = '{' WHERE experiment = :name", {"name": "of-1"})
+    shown = coord.here(*words, "--limit", "2").stdout
+    assert [name in shown for name in ("of-3", "of-2", "of-1")] == [True, True, False]
+    assert "has a damaged row" in coord.here(*words, "--limit", "3", code=1).output
+
+
+def test_the_limit_counts_what_matches(some: Project) -> None:
+    """Runs that a filter leaves out take none of the places, with the columns of every run and with others."""
+    with Ledger(some.ledger) as ledger:
+        remarks.tag(ledger, "c", "odd")
+        cases = [
+            (Filter(state="complete"), ["b local-v4", "a local-v3"]),
+            (Filter(experiment="[ac]"), ["a local-v3", "a local-v2"]),
+            (Filter(target="kaggle"), ["crash kaggle-v5"]),
+            (Filter(tags=("odd",)), ["c local-v1"]),
+        ]
+        for wanted, names in cases:
+            for columns in (["run"], ["run", "optim.lr"]):
+                assert [row["run"] for row in rows(ledger, wanted, columns=columns, limit=2)] == names
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

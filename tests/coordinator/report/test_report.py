@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.progress import Count
 from coordinator.project.project import Project
-from coordinator.report import material
+from coordinator.report import make, material
 from coordinator.report.boards import BaselineChoice, Board, boards
 from coordinator.report.choice import hidden, parts_of
-from coordinator.report.make import Contents, Made, make_report
+from coordinator.report.make import ONE_BY_ONE, Contents, Made, make_report
 from coordinator.report.material import About, directory_of, gather
 from coordinator.results.summary import Summary
 from coordinator.target.competitions import SubmissionState
@@ -314,6 +315,77 @@ def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.Monk
     items = gather(tiny, runs, About(), pictures=2)
     assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
     assert "3 more in the results folder" in _page(tiny, runs, pictures=2)
+
+
+def test_a_page_of_many_configs_is_bounded(tiny: Project) -> None:
+    """The best and the newest have lines, the others a row of a table; the runs that are not shown are counted."""
+    runs = [
+        _run(n, [n / 200, n / 200], id=f"{n:016}", created_at=f"2026-11-01T00:{n // 60:02}:{n % 60:02}+00:00")
+        for n in range(1, 131)
+    ]
+    # The oldest are the best: by rank, 1 is the oldest and 130 the newest.
+    runs = [
+        dataclasses.replace(run, created_at=other.created_at) for run, other in zip(runs, reversed(runs), strict=True)
+    ]
+    made = _made(tiny, runs)
+    board = made.text[made.text.index('class="sortable board"') : made.text.index("more configs: neither")]
+    shown = [int(rank) for rank in re.findall(r'<tr><td class="number" data-value="(\d+)">', board)]
+    assert shown == [*range(1, 31), *range(121, 131)]
+    assert "90 more configs: neither among the best nor among the newest" in made.text
+    assert made.text.count('<th scope="row">exp50</th>') == 1
+    assert len(made.runs) == 40 == made.text.count('<details id="run-')
+    assert "40 of 130 runs are shown one by one" in made.text
+    assert any("40 of 130 runs are shown one by one" in text for text in made.warnings)
+    assert "129 comparisons with one config" in made.text
+    assert set(re.findall(r'href="#(run-\d+)"', made.text)) <= set(re.findall(r'id="(run-\d+)"', made.text))
+
+
+def test_a_page_of_many_repeats_is_bounded(tiny: Project) -> None:
+    """Of one config with many runs the mean counts all; the newest are shown, and so many dots as can be told apart."""
+    runs = [
+        _run(
+            n,
+            [0.5 + n / 1000] * 2,
+            id=f"{n:016}",
+            experiment="one",
+            version=n,
+            created_at=f"2026-11-01T00:{n // 60:02}:{n % 60:02}+00:00",
+            config={"seed": n},
+        )
+        for n in range(1, 121)
+    ]
+    text = _page(tiny, runs)
+    assert "(sd 0.0348, 120 values)" in text
+    assert text.count('<details id="run-') == ONE_BY_ONE == 80
+    assert "40 more runs of it count in the mean" in text
+    assert "of many folds some are drawn" in text
+    assert ">one local-v41<" in text
+    assert ">one local-v40<" not in text
+    strip = text[text.index('<svg class="strip"') :]
+    assert strip[: strip.index("</svg>")].count("<circle") == 40
+
+
+def test_a_page_that_is_still_too_large_shows_fewer_runs(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the runs say of themselves: it stays under the limit, and says how many it shows."""
+    runs = [_run(n, [n / 10] * 2, config={"seed": 0, "text": f"{n}" * 50_000}) for n in range(1, 9)]
+    whole = _made(tiny, runs)
+    monkeypatch.setattr(make, "PAGE_MOST", len(whole.text) * 2 // 3)
+    with Ledger(tiny.ledger) as ledger:
+        fewer = make_report(Workspace(tiny, ledger), Contents())
+    assert (len(whole.runs), len(fewer.runs)) == (8, 4)
+    assert len(fewer.text) <= make.PAGE_MOST
+    assert "4 of 8 runs are shown one by one" in fewer.text
+    assert fewer.configs == whole.configs
+
+
+def test_large_pictures_do_not_fill_a_page(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pictures together have a limit, too; what was left out is counted with its run."""
+    monkeypatch.setattr(material, "_PAGE_PICTURE_BYTES", 3 * (4 * len(PNG) // 3 + 30))
+    runs = [_run(n, [0.7, 0.8]) for n in (1, 2)]
+    for run in runs:
+        _results(tiny, run)
+    items = gather(tiny, runs, About(), pictures=2)
+    assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2)]
 
 
 def test_configs_show_where_they_differ_only(tiny: Project) -> None:
