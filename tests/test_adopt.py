@@ -86,8 +86,8 @@ SLOW_STYLES = [
 ]  # fmt: skip
 
 
-SWEPT = ("flat_argparse", "hydra_groups")
-"""Styles whose sweep is run: with flags, and with groups of files as values."""
+SWEPT = ("flat_argparse", "yaml_importlib")
+"""Styles whose sweep is run: over flags, and over values in a file."""
 
 
 @pytest.fixture

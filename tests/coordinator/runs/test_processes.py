@@ -10,7 +10,7 @@ import pytest
 
 from tests.paths import ROOT
 
-KILLS, SEED = 30, 1
+KILLS, SEED = 32, 1
 CROWD_SECONDS = 4
 """`make bench` kills 200 commands, and lets the eight processes work for a minute."""
 
