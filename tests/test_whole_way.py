@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.coordinator.command import Coord
+from tests.model_src.session_root import make_narrow
 from tests.paths import ROOT
 
 IMAGES = 36
@@ -90,9 +91,10 @@ def test_smoke_learns_the_sample_data(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_labels_go_all_the_way(project: Path, labels: Path, tmp_path: Path) -> None:
-    """Push, status and fetch-results with Mask R-CNN on 36 images of the real label file: all files are consistent."""
+    """Push, status and fetch-results with a narrow Mask R-CNN on 36 images of the real label file: all files are consistent."""
     arguments = ("--labels", str(labels), "--images", str(IMAGES), "--test-images", "4")
     coord = _with_data(project, tmp_path / "data", *arguments)
+    make_narrow(project)
     sets = [word for setting in SETTINGS for word in ("--set", setting)]
     coord("push", "--exp", "smoke", *sets, "--wait")
     (run,) = coord.json("status")
