@@ -91,7 +91,7 @@ def test_smoke_learns_the_sample_data(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_labels_go_all_the_way(project: Path, labels: Path, tmp_path: Path) -> None:
-    """Push, status and fetch-results with a narrow Mask R-CNN on 36 images of the real label file: all files are consistent."""
+    """Push, status and fetch-results, narrow Mask R-CNN, 36 images of the real label file: all is consistent."""
     arguments = ("--labels", str(labels), "--images", str(IMAGES), "--test-images", "4")
     coord = _with_data(project, tmp_path / "data", *arguments)
     make_narrow(project)

@@ -23,7 +23,7 @@ from tests.warm import run_warm
 
 WINDOWS = [sys.executable, str(ROOT / "tests" / "machines" / "windows.py")]
 LIBRARIES = (*windows.LOADED.split(), *windows.FOR_SUBMIT)
-"""What is loaded before the stand-in for Windows begins, and takes longer than a command. Coord's modules are not in it."""
+"""What the stand-in loads before it begins, without coord's own modules: it takes longer than a command."""
 ODD = {
     "a:b.txt": b"colon",
     "aux.csv": b"device",

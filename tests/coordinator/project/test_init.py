@@ -91,7 +91,7 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
 
 @pytest.mark.slow
 def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
-    """The model source of this repository, as small and narrow as it can be: dry run, push, continue, submission, score."""
+    """The model source of this repository, small and narrow: dry run, push, continue, submission, score."""
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
     make_narrow(made.root)
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
