@@ -13,11 +13,13 @@ import random
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
+from tests.coordinator.command import Coord
 from tests.installed import OFFLINE, built_wheel, folder_of_all, new_environment, run_program
 from tests.paths import SAMPLES
 
@@ -54,11 +56,7 @@ class Newcomer:
         )
         shown = f"$ {line}\n{done.stdout}{done.stderr}"
         assert done.returncode == code, shown
-        assert not STRANGE.search(done.stdout + done.stderr), shown
-        # What is copied from the screen is not cut: addresses and folders.
-        lines = [each for each in done.stdout.splitlines() if "http" not in each and "results/" not in each]
-        too_long = [each for each in lines if len(each) > WIDTH]
-        assert not too_long, shown
+        _is_for_people(line, done.stdout, done.stderr)
         return done
 
     def write(self, file: str, *changes: tuple[str, str]) -> None:
@@ -78,13 +76,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built_wheel(folder_of_all(tmp_path_factory))
 
 
+def _is_for_people(line: str, out: str, err: str) -> None:
+    shown = f"$ {line}\n{out}{err}"
+    assert not STRANGE.search(out + err), shown
+    # What is copied from the screen is not cut: addresses and folders.
+    lines = [each for each in out.splitlines() if "http" not in each and "results/" not in each]
+    assert not [each for each in lines if len(each) > WIDTH], shown
+
+
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Newcomer:
-    """A new environment, and a folder with train.py and a small table like that of Kaggle's first competition."""
+def folder(tmp_path: Path) -> Path:
+    """A folder with train.py and a small table like that of Kaggle's first competition."""
     folder = tmp_path / "titanic"
     (folder / "data").mkdir(parents=True)
     shutil.copy(SAMPLES / "newcomer" / "train.py", folder)
     _write_tables(folder / "data")
+    return folder
+
+
+@pytest.fixture
+def newcomer(folder: Path, tmp_path: Path) -> Newcomer:
+    """The folder, and a new environment."""
     return Newcomer(folder, new_environment(tmp_path / "environment"))
 
 
@@ -165,14 +177,24 @@ def test_from_the_wheel_to_a_compared_sweep(newcomer: Newcomer, wheel: Path) -> 
     assert 0 < newcomer.lines <= LINES
 
 
-def test_mistakes_are_answered(newcomer: Newcomer, wheel: Path) -> None:
-    """Each in a few lines, which have the word that was meant or what to do."""
-    newcomer.type(f"python -m pip install --quiet {wheel}")
-    outside = newcomer.folder.parent
+def test_mistakes_are_answered(folder: Path) -> None:
+    """Each in a few lines, which have the word that was meant or what to do.
+
+    The answers are those of the same code in this process: the test above has the wheel and its program.
+    """
+    coord = Coord(folder, {**os.environ, "COLUMNS": str(WIDTH)})
+    outside = replace(coord, root=folder.parent)
+
+    def type_(line: str, *, code: int = 0, at: Coord = coord) -> Result:
+        program, *words = line.split()
+        assert program == "coord"
+        done = at.here(*words, code=code)
+        _is_for_people(line, done.stdout, done.stderr)
+        return done
+
     for line in ("coord status", "coord push base", "coord dry-run base"):
-        done = newcomer.type(line, code=1, folder=outside)
-        _has(done.stderr, "no project here", "coord init")
-    newcomer.type("coord init .")
+        _has(type_(line, code=1, at=outside).stderr, "no project here", "coord init")
+    type_("coord init .")
     for line, code, wanted in (
         ("coord psuh", 2, ["push"]),
         ("coord fetch", 2, ["fetch-results"]),
@@ -190,12 +212,12 @@ def test_mistakes_are_answered(newcomer: Newcomer, wheel: Path) -> None:
         ("coord fetch-results base", 1, ["base", "coord push"]),
         ("coord compare base bsae", 1, ["base"]),
     ):
-        done = newcomer.type(line, code=code)
+        done = type_(line, code=code)
         _has(done.stderr, *wanted)
         assert not done.stdout, f"$ {line}\n{done.stdout}"
         assert len(done.stderr.splitlines()) <= 8, f"$ {line}\n{done.stderr}"
-    _has(newcomer.type("coord sweep status").stderr, "no sweeps yet")  # none was recorded without credentials
-    _has(newcomer.type("coord best", code=1).stderr, "no run is complete")
+    _has(type_("coord sweep status").stderr, "no sweeps yet")  # none was recorded without credentials
+    _has(type_("coord best", code=1).stderr, "no run is complete")
 
 
 def test_a_script_that_fails_says_where(newcomer: Newcomer, wheel: Path) -> None:

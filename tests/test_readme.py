@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.coordinator.command import COORD, until
+from tests.coordinator.command import COORD, Coord, until
 from tests.documented import shown_commands, unlike
 from tests.paths import ROOT
 
@@ -57,9 +57,7 @@ def _wait_for_all(folder: Path, environment: dict[str, str]) -> None:
     """A reader of the page does not press Enter before the runs have ended."""
 
     def has_ended() -> bool:
-        shown = subprocess.run(
-            [*COORD, "status"], cwd=folder, env=environment, capture_output=True, text=True, check=True
-        ).stdout
+        shown = Coord(folder, environment).here("status").stdout
         return "RUNNING" not in shown and "QUEUED" not in shown
 
     until(has_ended, "the end of the sweep")

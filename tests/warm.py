@@ -32,14 +32,22 @@ _AT_THE_START = dict(os.environ)
 
 
 def run_warm(
-    module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
+    module: str,
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    loaded: tuple[str, ...],
+    encoding: str = "utf-8",
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`."""
+    """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`.
+
+    `encoding` is that of its output, for a program that sets one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("out", "err")]
         with _Process(loaded, [module, *arguments], cwd, env, streams) as process:
             pass
-        out, err = (stream.read_text(encoding="utf-8") for stream in streams)
+        out, err = (stream.read_text(encoding=encoding) for stream in streams)
     return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], process.returncode, out, err)
 
 

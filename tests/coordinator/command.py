@@ -64,7 +64,7 @@ class Coord:
             defaults = Kaggle.__init__.__kwdefaults__
             assert defaults
             patch.setitem(defaults, "sleep", lambda seconds: None)
-            done = CliRunner().invoke(command, arguments, env=dict(self.environment))
+            done = CliRunner().invoke(command, arguments, prog_name="coord", env=dict(self.environment))
         assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}\n{done.exception!r}"
         return done
 

@@ -16,11 +16,14 @@ import pytest
 
 from coordinator.project.project import find_project
 from runner_test.server import running_server
-from tests.coordinator.command import COORD, DEADLINE, delete_kernels
+from tests.coordinator.command import COORD, delete_kernels
 from tests.machines import windows
 from tests.paths import ROOT
+from tests.warm import run_warm
 
-WINDOWS = [sys.executable, str(ROOT / "tests" / "machines" / "windows.py"), "coordinator"]
+WINDOWS = [sys.executable, str(ROOT / "tests" / "machines" / "windows.py")]
+LIBRARIES = (*windows.LOADED.split(), *windows.FOR_SUBMIT)
+"""What the stand-in loads before it begins, without coord's own modules: it takes longer than a command."""
 ODD = {
     "a:b.txt": b"colon",
     "aux.csv": b"device",
@@ -40,18 +43,16 @@ class OnWindows:
 
     def __call__(self, *arguments: str, code: int = 0, encoding: str = "cp1252", cwd: Path | None = None) -> str:
         """What is printed, first on stdout; checks the exit code, and that no traceback was printed."""
-        done = subprocess.run(
-            [*WINDOWS, *arguments],
+        done = run_warm(
+            *("tests.machines.windows", "coordinator", *arguments),
             cwd=cwd or self.root,
             env={**self.environment, "PYTHONIOENCODING": f"{encoding}:strict"},
-            capture_output=True,
-            timeout=DEADLINE,
-            check=False,
+            loaded=LIBRARIES,
+            encoding=encoding,
         )
-        out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
-        assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err, err
-        return out + err
+        assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -210,6 +211,6 @@ def test_the_stand_in_is_like_windows(tmp_path: Path) -> None:
         "print('like Windows')\n"
     )
     done = subprocess.run(
-        [*WINDOWS[:-1], "probe"], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False
+        [*WINDOWS, "probe"], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False
     )
     assert done.stdout == "like Windows\n", done.stderr

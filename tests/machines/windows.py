@@ -1,6 +1,6 @@
 r"""Runs a module in a process that is as much like Windows as one can be on another system.
 
-`python tests/machines/windows.py coordinator build --exp base`. Coord's own code finds no module and no name of `os`
+`python -m tests.machines.windows coordinator build --exp base`. Coord's own code finds no module and no name of `os`
 and `signal` that Windows lacks; `sys.platform` is win32; text files are cp1252 with CR LF unless they say otherwise;
 relative paths are shown with backslashes, and taken with them; a file that this process has open can't be renamed,
 replaced or deleted; a name must be one that Windows takes. Libraries are loaded before, as on this system.
@@ -180,6 +180,10 @@ def become() -> None:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and "PYTHONIOENCODING" in os.environ:
+            # A forked interpreter (tests/warm.py) has read the variable before.
+            stream.reconfigure(encoding=os.environ["PYTHONIOENCODING"].partition(":")[0], errors="strict")
     become()
     sys.argv = sys.argv[1:]
     sys.path[0] = str(pathlib.Path.cwd())

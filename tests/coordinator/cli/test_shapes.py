@@ -78,15 +78,19 @@ FILES = {
 }
 
 
+def _states(coord: Coord) -> list[str]:
+    return [run["state"] for run in json.loads(coord.here("status", "--json").stdout)]
+
+
 def _push_the_sweep(coord: Coord) -> None:
     """Until its runs have ended: where they stand before that depends on time."""
-    coord(*SWEEP.split())
-    until(lambda: set(coord.states()) <= {"complete", "error"}, "the end of the sweep's runs")
+    coord.here(*SWEEP.split())
+    until(lambda: set(_states(coord)) <= {"complete", "error"}, "the end of the sweep's runs")
 
 
 def _wait_for_the_last_epoch(coord: Coord) -> None:
     def event() -> dict[str, Any]:
-        return coord.json("status", "--exp", "base")[0]["last_event"] or {}
+        return json.loads(coord.here("status", "--exp", "base", "--json").stdout)[0]["last_event"] or {}
 
     until(lambda: (event().get("fold"), event().get("epoch")) == (1, 3), "the last epoch")
 
@@ -207,7 +211,7 @@ def test_json_shapes(coord: Coord) -> None:
     for case in CASES:
         if case.first is not None:
             case.first(coord)
-        out = coord(*case.line.split(), "--json", code=case.code).stdout
+        out = coord.here(*case.line.split(), "--json", code=case.code).stdout
         values = [json.loads(line) for line in out.splitlines()] if case.is_by_line else [json.loads(out)]
         texts.append(_section(f"coord {case.line} --json", _shape(values)))
     _check_golden("json.txt", "\n".join(texts))

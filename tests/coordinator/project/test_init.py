@@ -26,6 +26,7 @@ from runner_test.samples import SampleData, write_sample_data
 from runner_test.server import running_server
 from runner_test.store import Store
 from tests.coordinator.command import Coord, delete_kernels
+from tests.model_src.session_root import make_narrow
 from tests.paths import ROOT
 from tests.runner_test.local import Local, eventually, fill
 
@@ -90,8 +91,9 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
 
 @pytest.mark.slow
 def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
-    """The model source of this repository, as small as it can be: dry run, push, continue, submission, score."""
+    """The model source of this repository, small and narrow: dry run, push, continue, submission, score."""
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
+    make_narrow(made.root)
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
     write_sample_data(data, SampleData(images=8, test_images=4, size=64))
     small = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")

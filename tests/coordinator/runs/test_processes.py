@@ -10,8 +10,8 @@ import pytest
 
 from tests.paths import ROOT
 
-KILLS, SEED = 60, 1
-CROWD_SECONDS = 8
+KILLS, SEED = 32, 1
+CROWD_SECONDS = 4
 """`make bench` kills 200 commands, and lets the eight processes work for a minute."""
 
 

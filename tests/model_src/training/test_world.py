@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,9 @@ def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path
 def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
     """A run that torchrun has started in two processes does not start more."""
     attach(tmp_path, sample_data)
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    (python, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
-    done = subprocess.run([python, *torchrun, *module], check=False, capture_output=True, timeout=240, **settings)
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    (_, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
+    done = run_warm(*torchrun, *module, cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
     assert done.returncode == 0, done.stderr
     left = read(tmp_path, "metrics.json")
     assert (left["status"], left["devices"], left["stopped"]["step"]) == ("incomplete", ["cpu", "cpu"], 1)
