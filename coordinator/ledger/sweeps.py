@@ -6,13 +6,16 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.work import work_of
 from coordinator.names import is_plain
-from coordinator.project import Experiment, Project, TargetName, derive, parse_target, resolve
+from coordinator.project import Project, TargetName, parse_target
+
+if TYPE_CHECKING:
+    from coordinator.project import Experiment
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ def swept(project: Project, name: str) -> Member | None:
 
 def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of that name, from its file or from a sweep. Raises ExperimentError."""
+    from coordinator.project import derive, resolve  # what reads configs; `coord status` folds sweeps without it
+
     member = swept(project, name)
     if member is None:
         return resolve(project, name, overrides)
