@@ -107,6 +107,7 @@ def trained(folder: Path, arguments: argparse.Namespace) -> Run:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "model_src.train"]
     subprocess.run(command, cwd=folder / "working", env=environment, check=True, stdout=subprocess.DEVNULL)
+    (folder / "report").mkdir()
     report = Report(folder / "report", experiment="averaging", run_id="1", digest="2")
     return replace(prepare(load(folder / "config.json"), report, Stop()), output=folder / "working")
 
