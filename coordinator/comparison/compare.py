@@ -139,7 +139,7 @@ def compare_experiments(
         notes.append("recorded values were measured elsewhere: whether their data and folds are the same is not known")
     if len(comparisons) > 1:
         notes.append(said_of_table(len(comparisons)))
-        notes += [_alone(*each, measured[0], floor) for each in zip(comparisons, measured[1:], strict=True)]
+        notes += [_alone(found, measured[0], b, floor) for found, b in zip(comparisons, measured[1:], strict=True)]
     by_luck = luck(sides[0], floor) if len(sides) == 1 else None
     return Report(chosen, mode, sides, floor, comparisons, by_luck, tuple(dict.fromkeys(filter(None, notes))))
 
@@ -165,7 +165,7 @@ def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: fl
     )
 
 
-def _alone(found: Comparison, b: Measured, a: Measured, floor: Floor | None) -> str:
+def _alone(found: Comparison, a: Measured, b: Measured, floor: Floor | None) -> str:
     """What the verdict on this pair would be if nothing else was asked for; empty if it is the same."""
     _, verdict = judge(a.sample, b.sample, mode=found.mode, floor=floor, images=found.images)
     if verdict.kind == found.verdict.kind:

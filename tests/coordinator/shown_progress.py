@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from tests.coordinator.command import Coord
+from tests.coordinator.terminals import read_to_the_end
 
 # As after two seconds, from the start on: what is tested here is that the job is told, not the clock.
 AT_ONCE = (
@@ -32,15 +33,9 @@ def on_terminal(coord: Coord, *words: str, variables: Mapping[str, str] = NONE) 
         text=True,
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            shown += chunk
-    except OSError:  # all is read
-        pass
-    os.close(ours)
+    shown = read_to_the_end(ours)
     out = process.communicate()[0]
-    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert process.returncode == 0, text
     assert text.rpartition("\x1b[2K")[2].strip(" \r") == text.rpartition("\x1b[2K")[2].strip(" \r").rstrip("━")
     assert "\x1b" not in out

@@ -69,6 +69,18 @@ class Terminal:
         return bool(part)
 
 
+def read_to_the_end(side: int) -> str:
+    """All that is written to the other side of a pseudo-terminal until that closes; closes this one."""
+    shown = b""
+    try:
+        while chunk := os.read(side, 4096):
+            shown += chunk
+    except OSError:  # how Linux says that the other side was closed
+        pass
+    os.close(side)
+    return shown.decode()
+
+
 @contextmanager
 def on_a_terminal(coord: Coord, *arguments: str, columns: int = 80) -> Iterator[Terminal]:
     """The command on a terminal of so many columns and 24 lines; ended with the block."""

@@ -26,6 +26,7 @@ from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
 from tests.coordinator.sample_runs import ON_KAGGLE
 from tests.coordinator.targets import MemoryTarget
+from tests.coordinator.terminals import read_to_the_end
 
 RUNNING = dataclasses.replace(ON_KAGGLE, state=RunState.RUNNING)
 LINES = ["start\n", "fold 0 ep", "och 1\n", "ünï\n", "end\n"]
@@ -146,14 +147,8 @@ def _on_a_terminal(tiny: Project, depot: Depot, *arguments: str) -> tuple[int, s
         stderr=theirs,
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            shown += chunk
-    except OSError:  # the other side has gone
-        pass
-    os.close(ours)
-    return process.wait(timeout=60), shown.decode()
+    shown = read_to_the_end(ours)
+    return process.wait(timeout=60), shown
 
 
 def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Depot) -> None:
