@@ -38,26 +38,35 @@ def run_warm(
     env: Mapping[str, str],
     loaded: tuple[str, ...],
     encoding: str = "utf-8",
+    is_merged: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`.
 
-    `encoding` is that of its output, for a program that sets one.
+    `encoding` is that of its output, for a program that sets one. If `is_merged`, what it says as errors is in its
+    output, where it said it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        streams = [Path(folder, name) for name in ("out", "err")]
+        streams = [Path(folder, name) for name in ("out", "out" if is_merged else "err")]
         with _Process(loaded, [module, *arguments], cwd, env, streams) as process:
             pass
-        out, err = (stream.read_text(encoding=encoding) for stream in streams)
-    return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], process.returncode, out, err)
+        out, *err = (stream.read_text(encoding=encoding) for stream in dict.fromkeys(streams))
+    return subprocess.CompletedProcess(
+        [sys.executable, "-m", module, *arguments], process.returncode, out, "".join(err)
+    )
 
 
 @contextlib.contextmanager
-def started_warm(module: str, *, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]) -> Iterator[Started]:
+def started_warm(
+    module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
+) -> Iterator[Started]:
     """Starts `python -m module` as `run_warm` does, and waits for its end after the block."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = (Path(folder, name) for name in ("out", "err"))
         os.mkfifo(out)
-        with _Process(loaded, [module], cwd, env, [out, err]) as process, out.open(encoding="utf-8") as output:
+        with (
+            _Process(loaded, [module, *arguments], cwd, env, [out, err]) as process,
+            out.open(encoding="utf-8") as output,
+        ):
             started = Started(process.id, output)
             yield started
             output.read()  # ends when the last of its processes has closed it
@@ -157,7 +166,8 @@ def serve(loaded: list[str]) -> None:
 def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
     """Runs the module as a new process with these settings would."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, stream in enumerate((nothing, *(os.open(path, os.O_WRONLY | os.O_CREAT) for path in (out, err)))):
+    written = (os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, err))
+    for number, stream in enumerate((nothing, *written)):
         os.dup2(stream, number)
         os.close(stream)
     installed = [path for path in sys.path[1:] if path not in _python_path()]
@@ -165,6 +175,11 @@ def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err:
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[:] = [cwd, *_python_path(), *installed]
+    run_as_main(command)
+
+
+def run_as_main(command: list[str]) -> None:
+    """Runs `python -m COMMAND...` in this process to its end, which is also that of the process."""
     sys.argv[:] = command
     code = 0
     try:

@@ -15,6 +15,7 @@ from tests.warm import TRAINING, Started, run_warm, started_warm
 
 PROJECT = Path(__file__).parents[2]
 NARROW = Path(__file__).parent / "narrow"
+PROGRAM = ("tests.model_src.launched", "model_src.train")
 LOADED = ("tests.model_src.narrow.sitecustomize", *TRAINING)
 
 TINY: dict[str, Any] = {
@@ -89,13 +90,13 @@ def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str,
 def train(root: Path, config: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run the training program to its end."""
     _, settings = command(root, config)
-    return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
+    return run_warm(*PROGRAM, cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
 
 
 def started(root: Path, config: Mapping[str, Any]) -> AbstractContextManager[Started]:
     """Starts the training program; after the block it has ended."""
     _, settings = command(root, config)
-    return started_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
+    return started_warm(*PROGRAM, cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
 
 
 def attach(root: Path, source: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import mmap
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,8 @@ from model_src.data.labels import read_labels
 from model_src.data.picture_cache import HEAD, PictureCache
 from model_src.data.pictures import Pictures, find_dicoms, read_pictures
 from model_src.data.rle import Mask, decode, encode, write
-from tests.model_src.session_root import PROJECT
+from tests.model_src.session_root import LOADED, PROJECT
+from tests.warm import run_warm
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +162,7 @@ def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
 def test_benchmark_runs(real_labels: Path) -> None:
     """With four images; it checks first that cached and newly decoded images give the same samples."""
     arguments = [real_labels, "--images", 4, "--size", 64, "--repetitions", 1]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.data", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-    )
+    done = run_warm("benchmarks.data", *map(str, arguments), cwd=PROJECT, env=os.environ, loaded=LOADED)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^\| 64 pixels: .* \| +[\d.]+ \|$", done.stdout, re.MULTILINE)) == 5
     assert done.stdout.startswith("4 pictures, ")

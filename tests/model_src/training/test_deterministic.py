@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from model_src.config import Config
 from model_src.identity import refused
-from tests.model_src.session_root import PROJECT
+from tests.model_src.session_root import LOADED, PROJECT
+from tests.warm import run_warm
 
 PROGRAM = """
 import os, sys
@@ -28,11 +28,13 @@ print(
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_flags_are_set_if_they_are_wanted(wanted: bool) -> None:
+def test_flags_are_set_if_they_are_wanted(wanted: bool, tmp_path: Path) -> None:
     """torch's, cuDNN's and cuBLAS's, in a process of its own; none of them otherwise."""
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"}
-    command = [sys.executable, "-c", PROGRAM, str(wanted)]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), environment["PYTHONPATH"]])
+    done = run_warm("program", str(wanted), cwd=tmp_path, env=environment, loaded=LOADED)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(wanted)] * 4
 
 

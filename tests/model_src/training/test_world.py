@@ -14,7 +14,7 @@ import torch
 from model_src.config import TrainConfig
 from model_src.training.checkpoint import load_checkpoint
 from model_src.training.world import processes
-from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, command, started, train
+from tests.model_src.session_root import LOADED, PROGRAM, PROJECT, TINY, attach, changed, command, started, train
 from tests.warm import run_warm
 
 PARTED = changed(
@@ -91,7 +91,7 @@ def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
     attach(tmp_path, sample_data)
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
     (_, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
-    done = run_warm(*torchrun, *module, cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
+    done = run_warm(PROGRAM[0], *torchrun, *module, cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
     assert done.returncode == 0, done.stderr
     left = read(tmp_path, "metrics.json")
     assert (left["status"], left["devices"], left["stopped"]["step"]) == ("incomplete", ["cpu", "cpu"], 1)
@@ -141,7 +141,7 @@ def test_report_names_what_failed_in_another_process(failure: str, code: int, to
     (tmp_path / "other").mkdir()
     (tmp_path / "program.py").write_text(SECOND_FAILS.replace("{failure}", failure))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
-    done = run_warm("program", cwd=tmp_path, env=environment, loaded=LOADED)
+    done = run_warm(PROGRAM[0], "program", cwd=tmp_path, env=environment, loaded=LOADED)
     assert done.returncode == code, done.stderr
     summary = json.loads((tmp_path / "metrics.json").read_text())
     assert summary["status"] == "error"
