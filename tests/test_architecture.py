@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -47,12 +48,45 @@ LAYERS = [
 STANDARD_LIBRARY = sys.stdlib_module_names
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What the tests below ask of a module."""
+
+    imports: list[ast.Import | ast.ImportFrom]
+    functions: list[tuple[int, str, int]]
+    """Line, name, number of parameters without `self` and `cls`."""
+    classes: list[str]
+    """At its top."""
+    prints: bool
+    has_docstring: bool
+
+
+@functools.cache
+def _outline(file: Path) -> Outline:
+    """Read once for all tests: to walk through the trees of all modules takes seconds."""
+    tree = ast.parse(file.read_bytes())
+    imports: list[ast.Import | ast.ImportFrom] = []
+    functions = []
+    prints = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = [argument.arg for argument in given if argument.arg not in ("self", "cls")]
+            functions.append((node.lineno, node.name, len(names)))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            prints |= node.func.id == "print"
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    return Outline(imports, functions, classes, prints, bool(ast.get_docstring(tree)))
+
+
 def _imports(file: Path) -> Iterator[tuple[int, str]]:
     """(number of leading dots, dotted name) of every import statement in a file."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in _outline(file).imports:
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ""
             # `from coordinator import tables` imports a module, too.
             names = [alias.name for alias in node.names] if base == "coordinator" else [""]
@@ -79,7 +113,7 @@ def _room(dotted: str) -> str:
 def _arrows(package: str = "coordinator") -> Iterator[tuple[Path, str, str]]:
     """(file, dotted name of the imported module, imported name) for each import of the package in itself."""
     for file in _modules(package):
-        for node in ast.walk(ast.parse(file.read_bytes())):
+        for node in _outline(file).imports:
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
                 for alias in node.names:
                     yield file, (node.module or "").removeprefix(package).lstrip("."), alias.name
@@ -175,7 +209,7 @@ MODEL_LAYERS = [
 def _model_imports(file: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     """(path of a module as a tuple, name) for every name that a module of the model source imports from another."""
     package = file.relative_to(ROOT / "model_src").parent.parts
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in _outline(file).imports:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))
             module = tuple(filter(None, base))
@@ -309,12 +343,7 @@ def test_what_runs_a_notebook_needs_nothing_of_ours() -> None:
 
 def test_only_the_command_line_prints() -> None:
     """Verbs return values and do not print. (The others print inside the kernel.)"""
-    printing = {
-        file.name
-        for file in _modules("coordinator")
-        for node in ast.walk(ast.parse(file.read_bytes()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    }
+    printing = {file.name for file in _modules("coordinator") if _outline(file).prints}
     assert printing == {"terminal.py", "bootstrap.py", "image_probe.py", "needed.py", "session_script.py"}
 
 
@@ -323,11 +352,8 @@ def test_functions_have_at_most_six_parameters() -> None:
     for file in (*_modules("coordinator"), *_modules("model_src"), *_modules("runner_test")):
         if file.is_relative_to(ROOT / "coordinator" / "cli"):
             continue
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-                names = [argument.arg for argument in given if argument.arg not in ("self", "cls")]
-                assert len(names) <= 6, f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has {len(names)}"
+        for line, name, count in _outline(file).functions:
+            assert count <= 6, f"{file.relative_to(ROOT)}:{line} {name} has {count}"
 
 
 def test_modules_are_small() -> None:
@@ -341,9 +367,8 @@ def test_one_class_a_name(package: str) -> None:
     """No two classes of a package have the same name, so that a name has one meaning."""
     places: dict[str, list[str]] = {}
     for file in _modules(package):
-        for node in ast.parse(file.read_bytes()).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+        for name in _outline(file).classes:
+            places.setdefault(name, []).append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
@@ -352,18 +377,17 @@ def test_every_module_says_what_it_is_for() -> None:
     for package in ("coordinator", "model_src", "runner_test", "tests", "benchmarks"):
         for file in _modules(package):
             if "samples" not in file.parts:
-                assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"
+                assert _outline(file).has_docstring, f"{file.relative_to(ROOT)} has no docstring"
 
 
 def test_no_test_module_is_imported_by_another_module() -> None:
     """What several tests share is in modules of its own, which pytest collects no tests from."""
     for file in (file for file in _modules("tests") if "samples" not in file.parts):
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                base = getattr(node, "module", None) or ""
-                names = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
-                found = [name for name in names if re.match(r"tests\..*\btest_", name)]
-                assert not found, f"{file.relative_to(ROOT)} imports {found}: move what both use into a fixture module"
+        for node in _outline(file).imports:
+            base = getattr(node, "module", None) or ""
+            names = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
+            found = [name for name in names if re.match(r"tests\..*\btest_", name)]
+            assert not found, f"{file.relative_to(ROOT)} imports {found}: move what both use into a fixture module"
 
 
 @functools.cache
