@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import click
 import typer.main
 
 import coordinator
@@ -24,9 +25,17 @@ _LOADED_WHEN_USED = ("encodings.utf_8_sig", "filelock", "rich.progress", "stdlib
 for _name in (*(name for name in _MODULES if not name.endswith(".__main__")), *_LOADED_WHEN_USED):
     importlib.import_module(_name)
 
-# The tree of all commands. Each process would build it again, which is half of the time of a short command.
+
+def _read_parameters(command: click.Command) -> None:
+    """Of a command and those below it; they are kept."""
+    _ = command.params
+    for each in getattr(command, "commands", {}).values():
+        _read_parameters(each)
+
+
+# The tree of all commands, which each process would build again.
 setattr(typer.main, "get_command", functools.cache(typer.main.get_command))  # noqa: B010
-typer.main.get_command(app)
+_read_parameters(typer.main.get_command(app))
 
 with tempfile.TemporaryDirectory() as _folder:
     _project = find_project(Path(shutil.copytree(_SAMPLE, Path(_folder, "tiny"))))

@@ -39,15 +39,17 @@ def run_warm(
     loaded: tuple[str, ...],
     encoding: str = "utf-8",
     is_merged: bool = False,
+    within: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`.
 
     `encoding` is that of its output, for a program that sets one. If `is_merged`, what it says as errors is in its
-    output, where it said it.
+    output, where it said it. `within` is a command that starts another one in surroundings of its own, such as
+    `unshare`.
     """
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("out", "out" if is_merged else "err")]
-        with _Process(loaded, [module, *arguments], cwd, env, streams) as process:
+        with _Process(_server(loaded, within), [module, *arguments], cwd, env, streams) as process:
             pass
         out, *err = (stream.read_text(encoding=encoding) for stream in dict.fromkeys(streams))
     return subprocess.CompletedProcess(
@@ -64,7 +66,7 @@ def started_warm(
         out, err = (Path(folder, name) for name in ("out", "err"))
         os.mkfifo(out)
         with (
-            _Process(loaded, [module, *arguments], cwd, env, [out, err]) as process,
+            _Process(_server(loaded), [module, *arguments], cwd, env, [out, err]) as process,
             out.open(encoding="utf-8") as output,
         ):
             started = Started(process.id, output)
@@ -90,13 +92,13 @@ class _Process:
 
     def __init__(
         self,
-        loaded: tuple[str, ...],
+        server: subprocess.Popen[str],
         command: Sequence[str],
         cwd: Path,
         env: Mapping[str, str],
         streams: Sequence[Path],
     ) -> None:
-        self._server = _server(loaded)
+        self._server = server
         assert self._server.stdin is not None
         paths = [str(path) for path in streams]
         self._server.stdin.write(json.dumps([command, str(cwd), dict(env), *paths]) + "\n")
@@ -134,9 +136,9 @@ def can_be_warm(env: Mapping[str, str]) -> bool:
 
 
 @functools.cache
-def _server(loaded: tuple[str, ...]) -> subprocess.Popen[str]:
+def _server(loaded: tuple[str, ...], within: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     server = subprocess.Popen(
-        [sys.executable, "-m", __name__, *loaded],
+        [*within, sys.executable, "-m", __name__, *loaded],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
 
 from coordinator.cli.manual import MANUAL, STAGES, TITLES, TOPICS
 
@@ -26,8 +30,47 @@ class _Answering(click.Command):
             raise _about_option(error, ctx, given) from None
 
 
+class _Later:
+    """Stands for the function of a command until somebody asks for its parameters: it has none itself.
+
+    Typer reads the annotations of all functions of a program at its start, which took a third of the time of a short
+    command. It has one command to do.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.__signature__ = inspect.Signature()  # and not that of __wrapped__
+        self.__annotations__ = {}
+
+    def __call__(self) -> None:
+        raise AssertionError("the command was called before its parameters were read")
+
+
 class CliCommand(_Answering, TyperCommand):
-    """A command whose help ends with its examples."""
+    """A command whose help ends with its examples. Its parameters are read when they are first asked for."""
+
+    _given: list[click.Parameter]
+    _function: Callable[..., Any] | None = None
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        stands_for = getattr(self.callback, "__wrapped__", None)
+        if isinstance(stands_for, _Later):
+            self._function = stands_for.__wrapped__  # type: ignore[attr-defined]
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """What it takes."""
+        function, self._function = self._function, None
+        if function is not None:
+            info = CommandInfo(self.name, cls=TyperCommand, callback=function)
+            read = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+            self._given, self.callback = read.params, read.callback
+        return self._given
+
+    @params.setter
+    def params(self, given: list[click.Parameter]) -> None:
+        self._given = given
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_manual(ctx, formatter)
@@ -122,7 +165,13 @@ class App(typer.Typer):
         super().__init__(**{"cls": CliGroup, "rich_markup_mode": None, **settings})
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
-        return super().command(name, **{"cls": CliCommand, **settings})
+        register = super().command(name, **{"cls": CliCommand, **settings})
+
+        def registered(function: F) -> F:
+            register(_Later(function))
+            return function
+
+        return registered
 
 
 def manual_path(ctx: click.Context) -> str:

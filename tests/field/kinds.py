@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.paths import ROOT
@@ -13,6 +15,7 @@ from tests.paths import ROOT
 FIELD = Path(__file__).parent
 
 
+@functools.cache
 def kinds() -> dict[str, tuple[str, str]]:
     """Module -> (what kind of fault, where it was seen), from its docstring."""
     found = {}
@@ -34,18 +37,20 @@ def cases() -> Counter[str]:
         text=True,
         check=True,
     )
-    known = kinds()
-    stems = (Path(line.partition("::")[0]).stem for line in done.stdout.splitlines() if "::" in line)
-    return Counter(stem for stem in stems if stem in known)
+    return cases_of(Path(line.partition("::")[0]).stem for line in done.stdout.splitlines() if "::" in line)
 
 
-def table() -> str:
+def cases_of(modules: Iterable[str]) -> Counter[str]:
+    """The same from the module of each case."""
+    return Counter(module for module in modules if module in kinds())
+
+
+def table(counted: Counter[str]) -> str:
     """A row for each kind, and their sum."""
-    counted = cases()
     rows = [f"| {kind} | `{module}` | {counted[module]} | {seen} |" for module, (kind, seen) in kinds().items()]
     head = ["| kind of fault | test module | cases | seen |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, f"| **{len(rows)} kinds** | | **{sum(counted.values())}** | |"])
 
 
 if __name__ == "__main__":
-    print(table())
+    print(table(cases()))

@@ -8,46 +8,24 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 
 import pytest
 
 from tests.coordinator.bundle.programs import write_files
-from tests.coordinator.command import Coord
+from tests.coordinator.command import LOADED, Coord
 from tests.paths import ROOT, SAMPLES
+from tests.warm import run_warm
 
-# A new file system over the project's folder, in a namespace of its own: nobody else sees it, and it goes with it.
-_IN_NAMESPACE = """
-set -e
-mount -t tmpfs -o size=64m,nr_inodes=4096 none "$1"
-cp -a "$2/." "$1/"
-mount --bind "$1" "$2"
-cd "$2"
-eval "$3"
-shift 3
-exec "$@"
-"""
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 FULL = "dd if=/dev/zero of=filler bs=64k >/dev/null 2>&1 || true; dd if=/dev/zero of=rest bs=1 >/dev/null 2>&1 || true"
-NO_INODES = "mkdir many; seq -f many/%g 5000 | xargs touch 2>/dev/null || true"
-
-
-def _unshared(*words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+NO_INODES = "mkdir many; seq -f many/%g 1100 | xargs touch 2>/dev/null || true"
 
 
 @pytest.fixture(scope="module")
 def _namespaces(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("mount")
-    if shutil.which("unshare") is None or _unshared('mount -t tmpfs none "$0"', str(folder)).returncode:
+    mounts = [*NAMESPACE, "mount", "-t", "tmpfs", "none", str(tmp_path_factory.mktemp("mount"))]
+    if shutil.which("unshare") is None or subprocess.run(mounts, capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no file system of one's own (unshare --user --mount)")
 
 
@@ -71,9 +49,12 @@ def used(_namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Coord:
 
 def _on_disk(coord: Coord, prepared: str, *command: str) -> tuple[int, str]:
     """Exit code and messages of a command on a disk that was prepared like this."""
-    done = _unshared(
-        *(_IN_NAMESPACE, "sh", str(coord.root.parent / "mount"), str(coord.root), prepared),
-        *(sys.executable, "-m", "coordinator", *command),
+    done = run_warm(
+        *("tests.field.own_disk", str(coord.root.parent / "mount"), str(coord.root), prepared, *command),
+        cwd=coord.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        loaded=LOADED,
+        within=NAMESPACE,
     )
     return done.returncode, done.stderr
 

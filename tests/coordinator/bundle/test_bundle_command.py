@@ -81,20 +81,21 @@ def _original(folder: Path, *arguments: str, path: str = "") -> tuple[int, str, 
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("form", ["text", "archive"])
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.sample)
-def test_samples_run_as_their_originals(situation: Situation, form: Form, tmp_path: Path) -> None:
+def test_samples_run_as_their_originals(situation: Situation, tmp_path: Path) -> None:
     """The same exit code and output without the sources, and no file in the bundle that is not needed."""
     folder = tmp_path / "sample"
     shutil.copytree(PROGRAMS / situation.sample, folder, ignore=shutil.ignore_patterns("__pycache__"))
     # A script below the root finds the root's modules by PYTHONPATH, as its bundle does.
     code, out, err = _original(folder, "-B", *situation.arguments, path=str(folder))
     assert (err, bool(out)) == ("", True)
-    script, files = bundle(situation.program(folder), form=form)
-    assert (script.form, " ".join(file.path for file in files)) == (form, situation.paths)
+    forms: tuple[Form, ...] = ("text", "archive")
+    bundled = {form: bundle(situation.program(folder), form=form) for form in forms}
     shutil.rmtree(folder)
-    ran = run_kernel(script.text, tmp_path / "session")
-    assert (ran.code, ran.out, ran.err) == (code, out, err)
+    for form, (script, files) in bundled.items():
+        assert (script.form, " ".join(file.path for file in files)) == (form, situation.paths)
+        ran = run_kernel(script.text, tmp_path / form)
+        assert (ran.code, ran.out, ran.err) == (code, out, err), form
 
 
 def _coord(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -23,12 +23,14 @@ from tests.coordinator.sample_runs import COMPLETE
 from tests.coordinator.terminals import opened
 from tests.paths import ROOT
 
-SCRIPT = {
+SHOWN = {
     "bash": "source <(coord completion show bash)",
     "zsh": "source <(coord completion show zsh)",
     "fish": "source (coord completion show fish | psub)",
 }
 NAMES = ["bash", "zsh", "fish"]
+WRITTEN = {shell: f'source "$SCRIPTS/{shell}"' for shell in NAMES}
+"""The same text without another process, which takes as long as the completion itself."""
 
 
 @pytest.fixture
@@ -40,14 +42,17 @@ def there(tiny: Project, tmp_path: Path) -> dict[str, str]:
         member = Member("base--lr0.2", "base", ("optim.lr=0.2",), "", "")
         add(ledger, Sweep("base--lr", "base", "local", False, COMPLETE.created_at, (member,)))
     programs, home = tmp_path / "bin", tmp_path / "home"
-    programs.mkdir()
-    home.mkdir()
+    for folder in (programs, home, tmp_path / "scripts"):
+        folder.mkdir()
+    for shell in NAMES:
+        (tmp_path / "scripts" / shell).write_text(shells.script(shell))
     (programs / "coord").write_text(f'#!/bin/sh\nexec {COORD[0]} -m {COORD[2]} "$@"\n')
     (programs / "coord").chmod(0o755)
     return {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+        "SCRIPTS": str(tmp_path / "scripts"),
         "HOME": str(home),
         "ZDOTDIR": str(home),
         "XDG_DATA_HOME": str(home / ".local" / "share"),
@@ -62,18 +67,18 @@ def _skip_without(shell: str) -> None:
         pytest.skip(f"{shell} is not installed: apt-get install -y {shell}")
 
 
-def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
+def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str], source: Mapping[str, str] = WRITTEN) -> list[str]:
     """What the shell's own completion gives for the line: whole words."""
     _skip_without(shell)
     if shell == "fish":
-        command = ["fish", "--no-config", "-c", f"{SCRIPT['fish']}; complete -C $argv[1]", line]
+        command = ["fish", "--no-config", "-c", f"{source['fish']}; complete -C $argv[1]", line]
         out = subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE)
         assert not out.stderr, out.stderr
         return [each.partition("\t")[0] for each in out.stdout.splitlines()]
     if shell == "bash":  # as readline sets the variables, which splits words at = and @, too
         words = [part for word in line.split(" ") for part in (re.findall(r"[=@:]+|[^=@:]+", word) or [""])]
         ask = (
-            f'{SCRIPT["bash"]}; compopt() {{ :; }}; COMP_LINE=$1; COMP_POINT=${{#1}}; shift; COMP_WORDS=("$@"); '
+            f'{source["bash"]}; compopt() {{ :; }}; COMP_LINE=$1; COMP_POINT=${{#1}}; shift; COMP_WORDS=("$@"); '
             'COMP_CWORD=$(($#-1)); _coord_completion coord; printf "%s\\n" "${COMPREPLY[@]}"'
         )
         command = ["bash", "--norc", "--noprofile", "-c", ask, "bash", line, *words]
@@ -84,7 +89,7 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
         return [before + each for each in out.stdout.splitlines() if each]
     # zsh has no such question: its own function is called with what it would add to the line taken down.
     ask = (
-        "compdef() { :; }; functions[compinit]=:; " + SCRIPT["zsh"] + "; _describe() { "
+        "compdef() { :; }; functions[compinit]=:; " + source["zsh"] + "; _describe() { "
         'local each; for each in "${(@P)4}"; do print -r -- "${each%%:*}"; done }; '
         '_path_files() { print -r -- "FILES" }; '
         'words=("${(@s. .)1}"); CURRENT=$#words; _coord_completion'
@@ -98,25 +103,31 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
     return [each for each in out.stdout.splitlines() if each != "FILES"]
 
 
-@pytest.mark.parametrize("shell", NAMES)
-@pytest.mark.parametrize(
-    ("line", "completions"),
-    [
-        ("coord pus", ["push"]),
-        ("coord push ba", ["base"]),
-        ("coord push --exp cr", ["crash"]),
-        ("coord push base --set optim.l", ["optim.lr="]),
-        ("coord push base --target ", ["kaggle", "local"]),
-        ("coord logs base@l", ["base@local-v1"]),
-        ("coord compare base base--lr0.2@", ["base--lr0.2@local-v4"]),
-        ("coord sweep status ", ["base--lr"]),
-        ("coord hide base@", ["base@local-v1"]),
-        ("coord sweep base --grid optim.l", ["optim.lr="]),
-        ("coord help swe", ["sweep", "sweeps"]),
-        ("coord completion show f", ["fish"]),
-        ("coord runs --state comp", ["complete"]),
-    ],
-)
+# What shells split or end differently: signs in words, nothing, several answers.
+IN_EVERY_SHELL = [
+    ("coord push base --set optim.l", ["optim.lr="]),
+    ("coord push base --target ", ["kaggle", "local"]),
+    ("coord logs base@l", ["base@local-v1"]),
+    ("coord compare base base--lr0.2@", ["base--lr0.2@local-v4"]),
+    ("coord help swe", ["sweep", "sweeps"]),
+]
+IN_ONE = [
+    ("coord pus", ["push"]),
+    ("coord push ba", ["base"]),
+    ("coord push --exp cr", ["crash"]),
+    ("coord sweep status ", ["base--lr"]),
+    ("coord hide base@", ["base@local-v1"]),
+    ("coord sweep base --grid optim.l", ["optim.lr="]),
+    ("coord completion show f", ["fish"]),
+    ("coord runs --state comp", ["complete"]),
+]
+LINES = [
+    *((shell, *each) for each in IN_EVERY_SHELL for shell in NAMES),
+    *((NAMES[number % len(NAMES)], *each) for number, each in enumerate(IN_ONE)),
+]
+
+
+@pytest.mark.parametrize(("shell", "line", "completions"), LINES)
 def test_completions(shell: str, line: str, completions: list[str], tiny: Project, there: dict[str, str]) -> None:
     """Commands, experiments, runs, config paths, targets, sweeps, topics."""
     assert _ask(shell, line, tiny.root, there) == completions
@@ -124,7 +135,8 @@ def test_completions(shell: str, line: str, completions: list[str], tiny: Projec
 
 @pytest.mark.parametrize("shell", NAMES)
 def test_the_value_that_counts_now(shell: str, tiny: Project, there: dict[str, str]) -> None:
-    (found,) = _ask(shell, "coord push base --set optim.lr=", tiny.root, there)
+    """In a shell that has read what `coord completion show` prints."""
+    (found,) = _ask(shell, "coord push base --set optim.lr=", tiny.root, there, SHOWN)
     assert re.fullmatch(r"optim\.lr=[0-9.e-]+", found)
 
 

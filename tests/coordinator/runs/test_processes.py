@@ -11,7 +11,7 @@ import pytest
 from tests.paths import ROOT
 
 KILLS, SEED = 32, 1
-CROWD_SECONDS = 4
+CROWD_SECONDS = 2
 """`make bench` kills 200 commands, and lets the eight processes work for a minute."""
 
 
