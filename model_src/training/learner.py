@@ -82,5 +82,6 @@ def new_learner(model: nn.Module, config: Config, device: torch.device, world: W
     decay, ema = config.train.ema, None
     if decay:
         # A copy without gradients. Its first update copies the weights.
-        ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        mean = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        ema = AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
     return Learner(model, optimizer, precision, device, config.optim.clip_norm, world, parallel, ema)

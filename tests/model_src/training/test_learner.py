@@ -20,7 +20,8 @@ def learner(*, scale: float) -> Learner:
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=3)
-    ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.75), use_buffers=True)
+    mean = get_ema_multi_avg_fn(0.75)  # type: ignore[no-untyped-call]
+    ema = AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
     return Learner(model, optimizer, Precision("cpu", torch.float16, scaler), CPU, ema=ema)
 
 

@@ -170,7 +170,7 @@ def test_moving_average_goes_on_where_it_was(experiment: Experiment, tmp_path: P
     whole = experiment(tmp_path / "whole", config)
     first = experiment(tmp_path / "first", changed(config, train={"stop_after_steps": 3}))
     second = experiment(tmp_path / "second", changed(config, train={"resume_from": "ann/siim-tiny"}), first)
-    assert summary(second)["resumed"]["step"] == 1
+    assert summary(second)["resumed"]["step"] == 3
     assert_same(whole, second, folds=[1])
     last = load_checkpoint(second / "working" / "fold1.state.pth")
     kept = [last["ema"]["module.rpn.head.cls_logits.weight"], last["model"]["rpn.head.cls_logits.weight"]]
