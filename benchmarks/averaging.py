@@ -4,8 +4,9 @@
 
 Trains the experiment "smoke" with a holdout on a drawn data set (with --labels around real masks, half of them empty),
 and predicts each image again: without averaging; by the mean of whole maps, in which a view without the instance counts
-as 0 (what the model source did before); and by the votes of the views (model_src/prediction/fusion.py), for several
-least overlaps. Each is scored under the thresholds of the config and under the rule that is chosen on the other folds.
+as 0 (what the model source did before); and by fused instances (model_src/prediction/fusion.py), for several least
+overlaps and scores. Each is scored under the thresholds of the config and under the rule that is chosen on the other
+folds.
 """
 
 from __future__ import annotations
@@ -56,22 +57,31 @@ def mean_of_maps(prediction: Prediction, threshold: float) -> npt.NDArray[np.flo
     return mean
 
 
-def votes(same: float) -> Maps:
-    """Fused instances, with another least overlap of one instance in two views."""
+def fused(same: float = fusion.SAME, scoring: fusion.Scoring = fusion.votes) -> Maps:
+    """Fused instances, with another least overlap of one instance in two views, or another score."""
 
     def of(prediction: Prediction, threshold: float) -> npt.NDArray[np.float32]:
-        before, fusion.SAME = fusion.SAME, same
-        try:
-            return fusion.united(fusion.fuse(prediction.views), threshold, prediction.size)
-        finally:
-            fusion.SAME = before
+        instances = fusion.fuse(prediction.views, same=same, scoring=scoring)
+        return fusion.united(instances, threshold, prediction.size)
 
     return of
 
 
+def of_those_that_saw(scores: Sequence[float], _: int) -> float:
+    """The mean over the views that saw it, weighted by the scores; a view that missed it has no vote."""
+    return sum(each**2 for each in scores) / sum(scores)
+
+
+def highest(scores: Sequence[float], _: int) -> float:
+    """One view is enough."""
+    return max(scores)
+
+
 WAYS: tuple[tuple[str, Maps], ...] = (
     ("mean of maps (before)", mean_of_maps),
-    *((f"votes, IoU {same:g}{' (now)' * (same == fusion.SAME)}", votes(same)) for same in (0.1, 0.3, 0.5)),
+    *((f"votes, IoU {same:g}{' (now)' * (same == fusion.SAME)}", fused(same)) for same in (0.1, 0.3, 0.5)),
+    ("mean of the views that saw it", fused(scoring=of_those_that_saw)),
+    ("highest score", fused(scoring=highest)),
 )
 
 
@@ -172,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seen += [(fold, each) for each in predict([model], batches, tta="hflip", device=run.device)]
         single = [(fold, each.part(slice(1))) for fold, each in seen]
         print(f"mirrored images, {len(seen)} out-of-fold images\n\n{head}")
-        for line in table(run, counts(run, single, votes(0.3)), [(name, counts(run, seen, of)) for name, of in WAYS]):
+        for line in table(run, counts(run, single, fused()), [(name, counts(run, seen, of)) for name, of in WAYS]):
             print(line, flush=True)
 
         models = [run.kept_model(fold) for fold in range(config.folds.n)]
@@ -181,9 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         together = [(n % 2, each) for n, each in enumerate(predict(models, batches, tta="none", device=run.device))]
         first = [(half, each.part(slice(1))) for half, each in together]
         print(f"\n{len(models)} folds, {len(held)} images of the holdout (none: the first fold)\n\n{head}")
-        for line in table(
-            run, counts(run, first, votes(0.3)), [(name, counts(run, together, of)) for name, of in WAYS]
-        ):
+        for line in table(run, counts(run, first, fused()), [(name, counts(run, together, of)) for name, of in WAYS]):
             print(line, flush=True)
     return 0
 

@@ -19,7 +19,7 @@ from .typed import build
 
 @dataclass(frozen=True)
 class MaskLossConfig(Checked):
-    """The loss of the mask head: a weighted sum of up to three losses, each the mean over the proposals."""
+    """The loss of the mask head: a weighted sum of up to four losses, each the mean over the proposals."""
 
     bce: Annotated[float, at_least(0)] = 1.0
     """Weight of the binary cross-entropy of the pixels, as in Mask R-CNN."""
@@ -27,6 +27,8 @@ class MaskLossConfig(Checked):
     """Weight of the soft dice loss of V-Net."""
     lovasz: Annotated[float, at_least(0)] = 0.0
     """Weight of the Lovasz hinge loss, a convex surrogate of 1 - IoU."""
+    focal: Annotated[float, at_least(0)] = 0.0
+    """Weight of the focal loss (gamma 2, alpha 0.25): pixels that are right already count little."""
 
     def __post_init__(self) -> None:
         weights = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -53,7 +55,9 @@ class ModelConfig(Checked):
     weights: Annotated[str, naming("a file")] | None = None
     """Initial weights: the path of a state dict, a file name in any attached input, or a published name (COCO_V1).
 
-    None or "none" = random. `PUBLISHED` lists the published names of each backbone.
+    None or "none" = random. `PUBLISHED` lists the published names of each backbone. "{fold}" in the path stands for the
+    number of the fold: "fold{fold}.pth" of an earlier run with the same folds, such as one on smaller images, so that
+    no fold starts from weights that have seen the images that it validates. The images of the two are compared.
     """
     weights_source: Annotated[str, naming("a data set, a model or a kernel's output")] | None = None
     """The source with their file, which is attached to the kernel; None = all attached inputs are searched.
@@ -165,6 +169,11 @@ class TrainConfig(Checked):
     """The metric that selects the best epoch; "_positive" = over the images with a mask only."""
     monitor_mode: Literal["max", "min"] = "max"
     """Whether larger or smaller values are better."""
+    ema: Annotated[float, at_least(0, below=1)] = 0.0
+    """Decay per step of a moving average of the weights, which is evaluated and kept in their place; 0 = none.
+
+    For example 0.999: the average is over about the last 1 / (1 - 0.999) steps. A saved state has both.
+    """
     average_best: Count = 1
     """How many of a fold's best evaluated epochs are kept to average their weights; 1 = no average.
 
@@ -232,8 +241,11 @@ class TrainConfig(Checked):
 class AugmentConfig(Checked):
     """Random transformations of the training images."""
 
-    preset: Literal["none", "little", "more"] = "none"
-    """little: mirroring; more: mirroring, rotation, shift, scale, brightness and contrast."""
+    preset: Literal["none", "little", "more", "strong"] = "none"
+    """little: mirroring; more: mirroring, rotation, shift, scale, brightness and contrast.
+
+    strong: more, with rotation by up to 45 degrees, scales from 0.75 to 1.33, a bent grid, and gamma.
+    """
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
 
     More epochs are allowed, unless another setting makes every epoch depend on their number; so is more patience.
     """
-    before, after = flat(old), flat(new)
+    # A setting that the earlier run did not know yet had no effect then, as its default has none.
+    before, after = flat(to_dict(Config())) | flat(old), flat(new)
     if before.get(PARTS) is None or after.get(PARTS) is None:
         # null is replaced by the number of processes only when the run starts.
         before[PARTS] = after[PARTS] = None

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
+from torch import nn
 
 from .analysis.ablation import rule_for_test
 from .analysis.explain import choose_rule, explain, passes
@@ -61,6 +62,7 @@ from .training import (
     carry_over,
     check_earlier,
     check_folds,
+    check_own_weights,
     compute_deterministically,
     drop_progress,
     find_earlier,
@@ -76,6 +78,10 @@ from .training import (
 OUTPUT = Path()
 """The output of a kernel is the content of its working directory."""
 CPU = torch.device("cpu")
+NEVER_MIRRORED = (
+    "predict.tta: hflip, but augment.preset is none: the models were never trained on a mirrored image, so this may "
+    "lower the score; augment.preset: little mirrors, and the table of settings shows what predict.tta is worth"
+)
 
 
 def main() -> int:
@@ -142,6 +148,9 @@ def run_experiment(run: Run) -> None:
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     check_folds(config, data, fold_of)
+    check_own_weights(run, fold_of)
+    if config.predict.tta == "hflip" and config.augment.preset == "none":
+        report.message(NEVER_MIRRORED)
     folds = config.folds.run or range(config.folds.n)
     out_of_fold = cross_validate(run, fold_of)
     report.message(run.timer.profile()["text"])
@@ -224,17 +233,19 @@ def prepare(
     # From here on the number of parts is fixed, because a continued run has to divide its batches in the same way.
     parts = config.train.micro_batches or world.size
     config = replace(config, train=replace(config.train, micro_batches=parts))
-    new_model = functools.partial(
-        build_model,
-        config.model,
-        config.proposals,
-        image_size=config.data.image_size,
-        weights=world.first(lambda: find_weights(config.model, root=kaggle_root(), say=report.message)),
-        # The same message for every model of the run, so it is printed once.
-        say=functools.cache(report.message),
+    # The same message for every model of the run, so it is printed once.
+    say = functools.cache(report.message)
+    folds = config.folds.run or range(config.folds.n)
+    weights = world.first(
+        lambda: {fold: find_weights(config.model, root=kaggle_root(), say=say, fold=fold) for fold in folds}
     )
+
+    def new_model(fold: int) -> nn.Module:
+        path, size = weights[fold], config.data.image_size
+        return build_model(config.model, config.proposals, image_size=size, weights=path, say=say)
+
     # Weights that do not fit end the run here, before the images are read.
-    new_model()
+    new_model(folds[0])
     earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
     if earlier is not None:
         check_earlier(earlier, config)
@@ -251,6 +262,7 @@ def prepare(
         timer=LoopTimer(device),
         output=output,
         new_model=new_model,
+        weights=weights,
         earlier=earlier,
         world=world,
     )

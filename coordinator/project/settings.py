@@ -292,6 +292,12 @@ class Settings:
 
     Example: ["data.source"]
     """
+    own_sources: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What to do where an attached source is missing that every user has to make: owner/slug (or */slug) -> a text, in
+    which {name} is the source. `coord push` asks for these sources before it pushes.
+
+    Example: {"*/coco" = "Once: coord data push coco {name}"}
+    """
     continue_setting: str | None = None
     """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
     sets it to owner/slug.

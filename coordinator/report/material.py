@@ -61,6 +61,8 @@ class Item:
     messages: tuple[str, ...]
     bottlenecks: Bottlenecks | None
     ablation: tuple[Ablated, ...]
+    choice_note: str
+    """What the run says about scores with a chosen rule; empty if it says nothing."""
     baselines: tuple[Baseline, ...]
     """In the primary metric."""
     pictures: tuple[Picture, ...]
@@ -178,6 +180,7 @@ def _item(project: Project, run: Run, number: int, about: About, most: tuple[int
         messages=tuple(str(event) for event in reported if event.kind == "message")[-_MESSAGES:],
         bottlenecks=summary.bottlenecks,
         ablation=summary.ablation,
+        choice_note=summary.choice.note if summary.choice else "",
         baselines=summary.baselines_in(summary.primary_name),
         pictures=pictures,
         pictures_left_out=left_out,

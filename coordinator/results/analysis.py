@@ -112,8 +112,10 @@ class RuleChoice:
     chosen: float | None
     """The score with it, which is too high: it was chosen on the same images."""
     nested: float | None
-    """The score where the rule for each fold was chosen on the other folds, which is not too high."""
+    """The score where the rule for each fold was chosen on the other folds: that choice does not raise it."""
     nested_rules: tuple[FoldRule, ...]
+    note: str
+    """What the run says about these scores; empty if it says nothing."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> RuleChoice:
@@ -125,4 +127,5 @@ class RuleChoice:
                 FoldRule(whole(rule.get("fold")), numbers({name: rule[name] for name in rule if name != "fold"}))
                 for rule in mappings(data.get("nested_rules"))
             ),
+            note=text(data.get("note")),
         )

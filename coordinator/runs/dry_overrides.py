@@ -45,15 +45,21 @@ def dry_overrides(
 
 def override_problems(project: Project, experiment: Experiment) -> list[str]:
     """What is wrong with the settings' values for the dry run of an experiment, each with its table and its line."""
-    config, found = experiment.config, list[str]()
-    for path, value in project.settings.dry_run.overrides.items():
+    config, found, overrides = experiment.config, list[str](), project.settings.dry_run.overrides
+    known = [path for path in overrides if _has(config, path)]
+    for path in known:
+        config = _with(config, path.split("."), overrides[path])
+    # All together, as the dry run has them: one may fit only with another, such as weights with their network.
+    left = list(check(experiment.declared, config)[1])
+    for path in overrides:
         table = f"{_TABLE}{_line(project, path)}"
-        if not _has(config, path):
-            found.append(f'{table} "{path}": the config has no such value{did_you_mean(path, dict(leaves(config)))}')
-            continue
-        _, problems = check(experiment.declared, _with(config, path.split("."), value))
-        found += [f"{table} {problem.path}: {problem.message}" for problem in problems]
-    return found
+        if path not in known:
+            near = did_you_mean(path, dict(leaves(config)))
+            found.append(f'{table} "{path}": the config has no such value{near}')
+        mine = [problem for problem in left if f"{problem.path}.".startswith(f"{path}.")]
+        found += [f"{table} {problem.path}: {problem.message}" for problem in mine]
+        left = [problem for problem in left if problem not in mine]
+    return found + [f"{_TABLE} {problem.path}: {problem.message}" for problem in left]
 
 
 def _replaced(config: Mapping[str, Any], settings: Mapping[str, Any], ours: Sequence[str]) -> Iterator[str]:

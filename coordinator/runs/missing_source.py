@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
-from coordinator.errors import CoordError
+from coordinator.errors import CoordError, TargetError
 from coordinator.kaggle_rules import SOURCE_KINDS, normal_name
 from coordinator.kernel import kernel_slug
 from coordinator.project import Project, TargetName, kernel_titles
 from coordinator.text import command_line
+from coordinator.workspace import Workspace
 
 _PAGES = {
     "dataset_sources": "https://www.kaggle.com/datasets/",
@@ -24,6 +26,8 @@ def source_remedy(project: Project, kind: str, name: str, target: TargetName) ->
     if kind == "kernel_sources" and (own := _own_kernel(project, name)):
         push = command_line("coord", "push", "--exp", own, "--wait", "--target", target)
         return f"Its kernel is made of {own}: {push} (needs: [{own}] in the experiment attaches it by itself)"
+    if told := _own_source(project, name):
+        return told
     if target == "local":
         return _local(kind, name)
     page = f"{_PAGES[kind]}{name}"
@@ -35,6 +39,28 @@ def source_remedy(project: Project, kind: str, name: str, target: TargetName) ->
         "model_sources": "A new version of your own is made on its page.",
     }
     return f"Check the name: {page}. If it is private, ask its owner to share it. {ways[kind]}"
+
+
+def check_own_sources(workspace: Workspace, metadata: Mapping[str, Any]) -> None:
+    """Raises TargetError if an attached source is not there that `[tool.coord] own_sources` says how to make.
+
+    A session would start without it. Other sources are not asked for.
+    """
+    for kind in SOURCE_KINDS:
+        for name in metadata.get(kind) or ():
+            told = _own_source(workspace.project, name)
+            if told and not workspace.target.has_source(kind, name):
+                raise TargetError(
+                    f"{name} is attached, but not on {workspace.target.name}, or not for you; nothing was pushed",
+                    hint=told,
+                )
+
+
+def _own_source(project: Project, name: str) -> str:
+    """What [tool.coord] own_sources says about a source; empty if it does not name it."""
+    told = project.settings.own_sources
+    found = next((each for each in told if fnmatchcase(name, each)), None)
+    return told[found].replace("{name}", name) if found else ""
 
 
 def _local(kind: str, name: str) -> str:

@@ -15,7 +15,7 @@ from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_siz
 from coordinator.ledger import Ledger, Run, claim, is_ahead, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.arrival import settle, wait_for_arrival
-from coordinator.runs.missing_source import kinds_of, source_remedy
+from coordinator.runs.missing_source import check_own_sources, kinds_of, source_remedy
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import reads_now
@@ -48,14 +48,16 @@ def push_kernel(
 
     It waits for data sets that this project pushed, are attached and are not ready yet.
 
-    Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
-    the other type, if the target refused, or if it did not accept an attached source (the version that started is
-    named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
-    settles it. Raises what `ready_needs` does if a run that the experiment needs is not there.
+    Raises TargetError if a run of this experiment is active (unless `force`: a second session), if a source of
+    `own_sources` is missing, if the kernel exists as the other type, if the target refused, or if it did not accept an
+    attached source (the version that started is named). Raises NoAnswer if the target did not say what exists, either;
+    the ledger then knows, and `coord status` settles it. Raises what `ready_needs` does if a run that the experiment
+    needs is not there.
     """
     metadata = with_owner(built.metadata, workspace.target.owner)
     for text in ready_needs(workspace, built.experiment):
         workspace.say(text)
+    check_own_sources(workspace, metadata.data)
     with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
         _check_active(workspace, built.experiment.name, force=force)
         _check_type(workspace, metadata)

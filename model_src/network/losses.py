@@ -1,4 +1,4 @@
-"""Losses of the mask head: three losses of the mask of a proposal, and their weighted sum.
+"""Losses of the mask head: four losses of the mask of a proposal, and their weighted sum.
 
 Each takes logits (n, pixels) and targets of the same shape with values from 0 to 1, and returns one value per proposal
 (n), which is 0 for a perfect mask.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import sigmoid_focal_loss
 
 from ..config import MaskLossConfig
 
@@ -46,6 +47,12 @@ def lovasz_hinge(logits: Tensor, targets: Tensor) -> Tensor:
     return (errors.relu() * gain).sum(1)
 
 
+def focal(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean of the focal loss over the pixels (n), with gamma 2 and alpha 0.25 (Lin et al. 2017)."""
+    pixels: Tensor = sigmoid_focal_loss(logits, targets)
+    return pixels.mean(1)
+
+
 def mask_loss(config: MaskLossConfig, logits: Tensor, targets: Tensor) -> Tensor:
     """The weighted sum of the losses, as the mean over the proposals: a scalar; 0, with a gradient of 0, without any.
 
@@ -56,7 +63,12 @@ def mask_loss(config: MaskLossConfig, logits: Tensor, targets: Tensor) -> Tensor
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
     logits, targets = logits.flatten(1), targets.to(logits.dtype).flatten(1)
-    parts = ((config.bce, cross_entropy), (config.dice, soft_dice), (config.lovasz, lovasz_hinge))
+    parts = (
+        (config.bce, cross_entropy),
+        (config.dice, soft_dice),
+        (config.lovasz, lovasz_hinge),
+        (config.focal, focal),
+    )
     return sum(
         (weight * loss(logits, targets).mean() for weight, loss in parts if weight),
         torch.zeros((), dtype=logits.dtype, device=logits.device),

@@ -6,6 +6,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -27,6 +28,8 @@ HOW_TO_ATTACH = (
 )
 WHERE_TO_SET = "in the experiment's `kernel:` or in [tool.coord.kernel] of pyproject.toml"
 
+OWN_FOLD = "{fold}"
+"""Stands for the number of the fold in `model.weights`."""
 OF_A_FOLD = re.compile(r"fold\d+(\.seed\d+)?(\.state)?\.pth")
 """The files of a run's folds; see training/resume.py."""
 
@@ -51,8 +54,8 @@ class BadWeights(ValueError):
     """A file without weights for this model."""
 
 
-def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None]) -> Path | None:
-    """The file that `model.weights` names; None = random initial weights.
+def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None], fold: int = 0) -> Path | None:
+    """The file that `model.weights` names for a fold; None = random initial weights.
 
     With `model.weights_source` it is in that source. Without, the file of a published name is searched in the inputs
     attached below `root` and in the cache of torch.hub, and otherwise downloaded into that cache. Raises InputMissing,
@@ -61,6 +64,10 @@ def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None])
     name = config.weights
     if name is None or name == FROM_SCRATCH:
         return None
+    if OWN_FOLD in name:
+        own = replace(config, weights=name.replace(OWN_FOLD, str(fold)))
+        # Nothing is said about a fold's file: that of the same fold has not seen what this fold validates.
+        return find_weights(own, root=root, say=lambda _: None)
     is_published = name in PUBLISHED[config.backbone]
     if config.weights_source is not None:
         file = _file_name(published_url(name, config.backbone)) if is_published else Path(name).name

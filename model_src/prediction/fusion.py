@@ -12,7 +12,7 @@ Needs neither torch nor the config, because the merge of single folds runs on th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,16 @@ View = Sequence[Instance]
 """The instances that one model predicts for an image, or for its mirror image, mirrored back."""
 
 
-def fuse(views: Sequence[View]) -> tuple[Instance, ...]:
+Scoring = Callable[[Sequence[float], int], float]
+"""The score of an instance, of its scores in the views that saw it and the number of all views."""
+
+
+def votes(scores: Sequence[float], views: int) -> float:
+    """The mean over all views, with 0 for one that missed it."""
+    return sum(scores) / views
+
+
+def fuse(views: Sequence[View], *, same: float = SAME, scoring: Scoring = votes) -> tuple[Instance, ...]:
     """The instances of all views together, those with the highest scores first; see the module."""
     if len(views) == 1:
         return tuple(views[0])
@@ -66,15 +75,18 @@ def fuse(views: Sequence[View]) -> tuple[Instance, ...]:
         # The first of a group has its highest score. A view has an instance once.
         near = [(next(iter(group.values())).overlap(instance), group) for group in groups if view not in group]
         overlap, group = max(near, key=lambda each: each[0], default=(0.0, {}))
-        if overlap < SAME:
+        if overlap < same:
             groups.append(group := {})
         group[view] = instance
-    fused = [_mean(list(group.values()), len(views)) for group in groups]
+    fused = []
+    for group in groups:
+        found = list(group.values())
+        fused.append(_mean(found, scoring([each.score for each in found], len(views))))
     return tuple(sorted(fused, key=lambda each: -each.score))
 
 
-def _mean(seen: Sequence[Instance], views: int) -> Instance:
-    """One instance from those of the views that saw it."""
+def _mean(seen: Sequence[Instance], score: float) -> Instance:
+    """One instance with this score from those of the views that saw it."""
     weight = sum(each.score for each in seen)
     top, left = min(each.top for each in seen), min(each.left for each in seen)
     shape = (max(each.bottom for each in seen) - top, max(each.right for each in seen) - left)
@@ -82,7 +94,7 @@ def _mean(seen: Sequence[Instance], views: int) -> Instance:
     for each in seen:
         part = np.s_[each.top - top : each.bottom - top, each.left - left : each.right - left]
         total[part] += each.values * (each.score / weight)
-    return Instance(weight / views, top, left, total.astype(np.float32))
+    return Instance(score, top, left, total.astype(np.float32))
 
 
 def united(instances: Sequence[Instance], score_threshold: float, size: int) -> Map:

@@ -93,10 +93,10 @@ def predict(
             for mirrored in (False, True)[: VIEWS[tta]]:
                 inputs = [image.flip(-1) for image in batch] if mirrored else batch
                 for model in models:
-                    # The masks of one view at a time: each of an instance is as large as the image.
+                    # The masks of one view at a time, without a name that would keep them during the next forward pass:
+                    # each of an instance is as large as the image.
                     with autocast():
-                        outputs = model(inputs)
-                    views.append([seen(output, mirrored=mirrored) for output in outputs])
+                        views.append([seen(output, mirrored=mirrored) for output in model(inputs)])
             for place, target in enumerate(targets):
                 size = int(pictures[place].shape[-1])
                 yield Prediction(int(target["image_id"]), size, tuple(view[place] for view in views))

@@ -176,7 +176,8 @@ def summary(choice: RuleChoice, test_rule: Rule | None = None, chosen_on: str = 
         "rule": choice.rule.to_dict(),
         "dice_chosen": float(choice.chosen_dice.mean()),
         "note": "dice_chosen: chosen and reported on the same images; dice_nested: chosen on the other folds; both: "
-        "by the epochs that were chosen on these images, so biased upwards as cv/dice is",
+        "by the epochs that were chosen on these images, so biased upwards as cv/dice is; in a comparison of settings "
+        "that favours those of the run, by which the epochs were chosen",
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
         "nested_rules": [{"fold": fold, **rule.to_dict()} for fold, rule in choice.nested.items()],
         "test_rule": test_rule and {**test_rule.to_dict(), "chosen_on": chosen_on},

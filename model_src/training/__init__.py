@@ -3,6 +3,7 @@
 from .best_epochs import Weights
 from .feasible import check_folds
 from .fold import train_fold
+from .own_weights import check_own_weights
 from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .stopping import OutOfTime, Stop
@@ -30,6 +31,7 @@ __all__ = [
     "carry_over",
     "check_earlier",
     "check_folds",
+    "check_own_weights",
     "compute_deterministically",
     "drop_progress",
     "find_earlier",

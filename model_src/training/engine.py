@@ -104,6 +104,7 @@ def train_epoch(
             precision.scaler.step(optimizer)
             precision.scaler.update()
         logger.update(sums)
+        learner.stepped()
         if steps.after_step is not None:
             steps.after_step(step + 1)
     return {**logger.means(), "lr": steps.rate(steps.done + len(loader) - 1)}

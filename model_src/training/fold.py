@@ -86,7 +86,7 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             progress.since_best += 1
             value, most = metrics[settings.monitor], settings.average_best
             progress.best = add_epoch(
-                progress.best, epoch, value, training.learner.model, most=most, mode=settings.monitor_mode
+                progress.best, epoch, value, training.learner.evaluated, most=most, mode=settings.monitor_mode
             )
             if progress.best[0].epoch == epoch:
                 best, progress.since_best = scored, 0
@@ -122,7 +122,7 @@ class FoldTraining:
         self.positives = [index for index in train if run.data.is_positive(index)]
         self.negatives = [index for index in train if not run.data.is_positive(index)]
         torch.manual_seed(run.config.seed * 10_007 + fold)
-        self.learner = new_learner(run.new_model(), run.config, run.device, run.world)
+        self.learner = new_learner(run.new_model(fold), run.config, run.device, run.world)
         self.progress = FoldProgress()
         self.identity = identify(run.config, fold, described(run.data, train, validation), suffix=run.suffix)
 
@@ -235,10 +235,11 @@ class FoldTraining:
                 run.stop.timed("evaluate"),
                 run.timer.evaluation(),
             ):
-                scored = evaluate(run, self.learner.model, self.fold, self.validation)
+                model = self.learner.evaluated
+                scored = evaluate(run, model, self.fold, self.validation)
                 metrics = {"val/dice": mean_dice(scored)} | by_presence("val/dice", scored)
                 if settings.validation_loss or settings.monitor.startswith("val/loss"):
-                    metrics |= mean_losses(run, self.learner.model, self.validation, self.learner.precision)
+                    metrics |= mean_losses(run, model, self.validation, self.learner.precision)
         except SystemExit:
             # A request to stop: the state is saved, and the run that continues repeats the evaluation.
             self.leave()

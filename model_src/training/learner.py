@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..config import Config
 from .optim import Precision, build_optimizer, choose_precision
@@ -30,6 +31,18 @@ class Learner:
     world: World = SINGLE_PROCESS
     parallel: DistributedDataParallel | None = None
     """The model wrapped so that its gradients are averaged over the processes; None in a single process."""
+    ema: AveragedModel | None = None
+    """The moving average of the weights and of the statistics of batch norms; None = train.ema is 0."""
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The module that is evaluated and kept."""
+        return self.model if self.ema is None else self.ema.module
+
+    def stepped(self) -> None:
+        """Update the moving average; called after each step of the optimizer."""
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
 
     @property
     def called(self) -> nn.Module:
@@ -37,9 +50,10 @@ class Learner:
         return self.model if self.parallel is None else self.parallel
 
     def state(self) -> dict[str, Any]:
-        """The state dicts of the model, the optimizer and the gradient scaler, for a checkpoint."""
+        """The state dicts of the model, its moving average, the optimizer and the gradient scaler, for a checkpoint."""
         return {
             "model": self.model.state_dict(),
+            **({"ema": self.ema.state_dict()} if self.ema is not None else {}),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.precision.scaler.state_dict(),
         }
@@ -47,6 +61,8 @@ class Learner:
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
         self.model.load_state_dict(state["model"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.precision.scaler.load_state_dict(state["scaler"])
 
@@ -63,4 +79,9 @@ def new_learner(model: nn.Module, config: Config, device: torch.device, world: W
             parallel = DistributedDataParallel(model, broadcast_buffers=False)
     optimizer = build_optimizer(config.optim, model.parameters())
     precision = choose_precision(config.train.amp, device)
-    return Learner(model, optimizer, precision, device, config.optim.clip_norm, world, parallel)
+    decay, ema = config.train.ema, None
+    if decay:
+        # A copy without gradients. Its first update copies the weights.
+        mean = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        ema = AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
+    return Learner(model, optimizer, precision, device, config.optim.clip_norm, world, parallel, ema)

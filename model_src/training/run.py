@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,8 +40,10 @@ class Run:
     timer: LoopTimer
     output: Path
     """The folder of the output files."""
-    new_model: Callable[[], nn.Module]
-    """Builds a new model with its initial weights, on the CPU."""
+    new_model: Callable[[int], nn.Module]
+    """Builds a new model with the initial weights of a fold, on the CPU."""
+    weights: Mapping[int, Path | None] = field(default_factory=dict)
+    """The file with the initial weights of each fold; None = random."""
     earlier: Path | None = None
     """The folder with the state of the run to continue."""
     world: World = field(default_factory=World)
@@ -69,7 +71,7 @@ class Run:
 
     def kept_model(self, fold: int, weights: Weights | None = None) -> nn.Module:
         """The trained model of a fold, on the device; `weights` None = those that predict.weights selects."""
-        model = self.new_model()
+        model = self.new_model(fold)
         model.load_state_dict(self._kept(fold)[STORED[weights or self.config.predict.weights]])
         return model.to(self.device)
 

@@ -75,6 +75,14 @@ def test_epochs_without_an_evaluation_use_no_patience() -> None:
         assert identity.needs_training(finished, expected) is trained_on
 
 
+def test_settings_that_the_earlier_run_did_not_know() -> None:
+    """At their defaults they are as not there: a newer model source continues the run; not with other values."""
+    before = to_dict(Config())
+    del before["train"]["ema"], before["model"]["mask_loss"]["focal"]
+    assert identity.differences(before, to_dict(Config())) == []
+    assert identity.differences(before, to_dict(Config(train=TrainConfig(ema=0.5)))) == [("train.ema", 0.0, 0.5)]
+
+
 def test_what_predicts_may_change_and_the_holdout_may_not() -> None:
     """Settings of the prediction do not change weights; the holdout does."""
     before = to_dict(Config(train=TrainConfig(average_best=3)))

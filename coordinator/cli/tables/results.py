@@ -27,6 +27,8 @@ def results(title: str, summary: Summary, rows: str) -> RenderableType:
         for group in ([each for each in found if each.folds], [each for each in found if not each.folds]):
             for start in range(0, len(group), _COLUMNS):
                 parts.append(_cross_validation(group[start : start + _COLUMNS], summary, rows))
+    if summary.choice is not None and summary.choice.note:
+        parts.append(Text(f"{summary.choice.note}\n", style="dim"))
     if summary.repeats is not None:
         parts.append(Text(_spread(summary.repeats)))
     if summary.ablation:

@@ -1,12 +1,15 @@
-"""What is mounted in a dry run."""
+"""What is mounted in a dry run, and the values that it replaces."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from coordinator.kernel.build import build_kernel
 from coordinator.project.experiment import resolve
-from coordinator.project.project import find_project
+from coordinator.project.project import Project, find_project
+from coordinator.runs.dry_overrides import dry_overrides, override_problems
 from coordinator.runs.dry_run import dry_run_kernel
 from coordinator.target import local
 from tests.coordinator.bundle.programs import write_files
@@ -38,3 +41,12 @@ def test_the_local_kaggles_sources_or_one_folder(tmp_path: Path) -> None:
     project = find_project(tmp_path)
     done = dry_run_kernel(project, built, on_record=lambda record: printed.append(record.data), say=said.append)
     assert (done.exit_code, printed[-1], said) == (0, "little\n", [warning])
+
+
+@pytest.mark.parametrize("name", ["base", "lr001_step4", "smoke"])
+def test_values_that_fit_only_together(repository: Project, name: str) -> None:
+    """A dry run takes a smaller network and no weights; weights of the experiment's network would not fit that."""
+    experiment = resolve(repository, name, [])
+    assert override_problems(repository, experiment) == []
+    overrides = dry_overrides(repository, experiment, [], print)
+    assert (overrides["model.backbone"], overrides["model.weights"]) == ("resnet18", "none")

@@ -11,8 +11,8 @@ from model_src.data.augment import Preset, augment
 from model_src.data.dataset import target
 
 
-@pytest.mark.parametrize("preset", ["little", "more"])
-def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
+@pytest.mark.parametrize(("preset", "most"), [("little", 1.0), ("more", 1.3), ("strong", 2.0)])
+def test_augmentation_moves_picture_and_masks_together(preset: Preset, most: float) -> None:
     """A bright square and its mask move together; there is a change; the same seed gives the same change."""
     picture, masks = square()
     changed = False
@@ -20,11 +20,30 @@ def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
         moved, moved_masks = augment(picture, masks, preset, np.random.default_rng(seed))
         inside, outside = moved[moved_masks[0]], moved[~moved_masks[0]]
         assert inside.mean() > outside.mean() + 60
-        assert 0.7 < moved_masks.sum() / masks.sum() < 1.3
+        assert 0.9 / most < moved_masks.sum() / masks.sum() < 1.1 * most
         changed |= not np.array_equal(moved_masks, masks)
         again, _ = augment(picture, masks, preset, np.random.default_rng(seed))
         assert np.array_equal(moved, again)
     assert changed
+
+
+def test_strong_augmentation_turns_bends_and_changes_gamma() -> None:
+    """A bar in the middle turns by more than 30 degrees, its edges are not straight, and grey values change."""
+    masks = np.zeros((1, 128, 128), bool)
+    masks[0, 60:68, 24:104] = True
+    picture = np.where(masks[0], 200, 100).astype(np.uint8)
+    angles, residues, greys = [], [], []
+    for seed in range(30):
+        moved, (mask,) = augment(picture, masks, "strong", np.random.default_rng(seed))
+        rows, columns = np.nonzero(mask)
+        slope, start = np.polyfit(columns, rows, 1)
+        angles.append(abs(np.degrees(np.arctan(slope))))
+        middle = [rows[columns == column].mean() for column in np.unique(columns)]
+        residues.append(np.std(middle - (slope * np.unique(columns) + start)))
+        greys.append(np.median(moved[mask]))
+    assert max(angles) > 30
+    assert min(residues) > 0.3
+    assert max(greys) - min(greys) > 40
 
 
 def test_no_augmentation_and_healthy_pictures() -> None:
@@ -41,7 +60,10 @@ rectangles = st.tuples(*[st.integers(0, 31)] * 2, *[st.integers(1, 32)] * 2)
 
 
 @given(
-    st.lists(rectangles, max_size=4), st.sampled_from(["none", "little", "more"]), st.integers(0, 2**31), st.integers()
+    st.lists(rectangles, max_size=4),
+    st.sampled_from(["none", "little", "more", "strong"]),
+    st.integers(0, 2**31),
+    st.integers(),
 )
 def test_boxes_are_those_of_the_masks(
     areas: list[tuple[int, int, int, int]], preset: Preset, seed: int, index: int

@@ -11,9 +11,9 @@ from hypothesis import given, strategies as st
 from torch import Tensor
 
 from model_src.config import MaskLossConfig
-from model_src.network.losses import cross_entropy, lovasz_hinge, mask_loss, soft_dice
+from model_src.network.losses import cross_entropy, focal, lovasz_hinge, mask_loss, soft_dice
 
-LOSSES = (cross_entropy, soft_dice, lovasz_hinge)
+LOSSES = (cross_entropy, soft_dice, lovasz_hinge, focal)
 
 
 def masks(count: int, pixels: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -56,6 +56,14 @@ def test_soft_dice_of_sure_masks_is_the_metric() -> None:
     truth = torch.tensor([[1.0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
     predicted = torch.tensor([[1.0, 1, 0, 1, 0], [0, 0, 0, 0, 0]])
     assert soft_dice((predicted * 2 - 1) * 1000, truth).tolist() == [pytest.approx(1 - 4 / 6), 1.0]
+
+
+def test_focal_loss_is_its_definition() -> None:
+    """The mean of -a (1 - q)^2 log q; q is the probability of what is true, a 0.25 inside the mask, else 0.75."""
+    logits, targets = masks(4, 9)
+    q = torch.where(targets == 1, logits.sigmoid(), 1 - logits.sigmoid())
+    expected = -(torch.where(targets == 1, 0.25, 0.75) * (1 - q) ** 2 * q.log()).mean(1)
+    assert torch.allclose(focal(logits, targets), expected)
 
 
 def test_lovasz_hinge_is_the_extension_of_the_jaccard_loss() -> None:
@@ -107,8 +115,8 @@ def test_weighted_sum() -> None:
     logits, targets = masks(3, 16)
     logits, targets = logits.reshape(3, 4, 4), targets.reshape(3, 4, 4)
     parts = [loss(logits.flatten(1), targets.flatten(1)).mean() for loss in LOSSES]
-    found = mask_loss(MaskLossConfig(bce=1.0, dice=0.5, lovasz=2.0), logits, targets)
-    assert found.item() == pytest.approx((parts[0] + 0.5 * parts[1] + 2 * parts[2]).item())
+    found = mask_loss(MaskLossConfig(bce=1.0, dice=0.5, lovasz=2.0, focal=3.0), logits, targets)
+    assert found.item() == pytest.approx((parts[0] + 0.5 * parts[1] + 2 * parts[2] + 3 * parts[3]).item())
     empty = torch.zeros(0, 4, 4, requires_grad=True)
     nothing = mask_loss(MaskLossConfig(), empty, torch.zeros(0, 4, 4))
     (gradient,) = torch.autograd.grad(nothing, empty)

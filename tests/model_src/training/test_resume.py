@@ -154,6 +154,58 @@ def test_run_that_is_continued_is_the_run_that_was_not_stopped(
     assert_same(uninterrupted, second)
 
 
+def test_moving_average_goes_on_where_it_was(experiment: Experiment, tmp_path: Path) -> None:
+    """Stopped within an epoch and continued: the average, which is evaluated and kept, is the same, bit for bit.
+
+    So are focal loss and strong augmentation. Kept weights are not those of the last step.
+    """
+    config = changed(
+        QUICK,
+        folds={"run": [1]},
+        model={"mask_loss": {"focal": 1.0}},
+        train={"ema": 0.75},
+        augment={"preset": "strong"},
+        predict={"tta": "hflip"},
+    )
+    whole = experiment(tmp_path / "whole", config)
+    first = experiment(tmp_path / "first", changed(config, train={"stop_after_steps": 3}))
+    second = experiment(tmp_path / "second", changed(config, train={"resume_from": "ann/siim-tiny"}), first)
+    assert summary(second)["resumed"]["step"] == 3
+    assert_same(whole, second, folds=[1])
+    last = load_checkpoint(second / "working" / "fold1.state.pth")
+    kept = [last["ema"]["module.rpn.head.cls_logits.weight"], last["model"]["rpn.head.cls_logits.weight"]]
+    assert not torch.equal(*kept)
+
+
+def test_each_fold_starts_from_its_own_weights(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From those of an earlier run on smaller images; other folds, which would leak, are refused before the training.
+
+    A run that predicts mirrored images and was not trained on any says so.
+    """
+    own = {"weights": "fold{fold}.pth", "weights_source": "ann/siim-tiny"}
+    larger = changed(
+        QUICK,
+        data={"image_size": 96},
+        model=own,
+        train={"epochs": 1, "validation_loss": False},
+        augment={"preset": "none"},
+        predict={"tta": "hflip"},
+    )
+    experiment(tmp_path / "larger", larger, uninterrupted)
+    told = capsys.readouterr().out
+    for fold in (0, 1):
+        assert f"tensors loaded from fold{fold}.pth" in told
+    assert "was trained on all images but those of its own fold" not in told
+    assert "the models were never trained on a mirrored image" in told
+    with pytest.raises(
+        ValueError, match=r"fold0.pth was trained on other images than fold 0 .* set folds.n, folds.seed"
+    ):
+        experiment(tmp_path / "leaking", changed(larger, folds={"seed": 11}), uninterrupted)
+    assert not list((tmp_path / "leaking" / "working").glob("fold*.pth"))
+
+
 def test_damaged_state_gives_way_to_the_one_before(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

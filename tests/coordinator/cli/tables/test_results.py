@@ -31,6 +31,13 @@ def test_the_folds_of_each_metric() -> None:
     assert ["61", "seconds", "(train", "50)"] in rows
 
 
+def test_what_the_chosen_scores_are_is_said_below_them() -> None:
+    """The run's own note, with its control characters removed; nothing without one."""
+    choice = {"rule": {"score": 0.5}, "note": "by the epochs\x1b[31m that were chosen on these images"}
+    assert "by the epochs that were chosen on these images" in _shown({**SUMMARY, "choice": choice})
+    assert "epochs" not in _shown({**SUMMARY, "choice": {**choice, "note": 5}})
+
+
 def test_how_a_run_ended_is_told_below_its_figures() -> None:
     """A status other than complete, or none; what went wrong, whether it came as an object or as a text."""
     assert "figures so far" not in _shown({"status": "complete"})
