@@ -11,6 +11,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -38,16 +39,20 @@ def run_warm(
     env: Mapping[str, str],
     loaded: tuple[str, ...],
     encoding: str = "utf-8",
+    are_streams_one: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`.
 
-    `encoding` is that of its output, for a program that sets one.
+    `encoding` is that of its output, for a program that sets one. With `are_streams_one`, `stdout` has the lines of
+    both streams in the order in which they came, as on a terminal.
     """
     with tempfile.TemporaryDirectory() as folder:
-        streams = [Path(folder, name) for name in ("out", "err")]
+        streams = [Path(folder, name) for name in ("out", "out" if are_streams_one else "err")]
         with _Process(loaded, [module, *arguments], cwd, env, streams) as process:
             pass
         out, err = (stream.read_text(encoding=encoding) for stream in streams)
+    if are_streams_one:
+        err = ""
     return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], process.returncode, out, err)
 
 
@@ -157,9 +162,13 @@ def serve(loaded: list[str]) -> None:
 def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
     """Runs the module as a new process with these settings would."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, stream in enumerate((nothing, *(os.open(path, os.O_WRONLY | os.O_CREAT) for path in (out, err)))):
+    for number, stream in enumerate(
+        (nothing, *(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, err)))
+    ):
         os.dup2(stream, number)
         os.close(stream)
+    if out == err and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     installed = [path for path in sys.path[1:] if path not in _python_path()]
     os.environ.clear()
     os.environ.update(env)

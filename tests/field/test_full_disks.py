@@ -17,7 +17,7 @@ from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.command import Coord
 from tests.paths import ROOT, SAMPLES
 
-# A new file system over the project's folder, in a namespace of its own: nobody else sees it, and it goes with it.
+# A new file system over a folder of the project, in a namespace of its own: nobody else sees it, and it goes with it.
 _IN_NAMESPACE = """
 set -e
 mount -t tmpfs -o size=64m,nr_inodes=4096 none "$1"
@@ -69,6 +69,24 @@ def used(_namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Coord:
     return coord
 
 
+STATE = ".coord/local-kaggle"
+
+
+def test_a_full_disk_of_the_local_kaggle_alone(used: Coord) -> None:
+    """Its state may lie on another disk than the project: one message, and the push is known to have made nothing."""
+    folder = used.root / STATE
+    done = _unshared(
+        *(_IN_NAMESPACE.replace('cd "$2"\neval', '(cd "$2"; eval').replace("shift 3", ")\nshift 3"), "sh"),
+        *(str(used.root.parent / "mount"), str(folder), FULL),
+        *(sys.executable, "-m", "coordinator", "-C", str(used.root), "push", "base", "--set", "seed=9"),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("the disk of the local Kaggle is full") == 1, done.stderr
+    assert "Free some space there" in done.stderr
+    assert "asking local whether the push arrived" not in done.stderr
+
+
 def _on_disk(coord: Coord, prepared: str, *command: str) -> tuple[int, str]:
     """Exit code and messages of a command on a disk that was prepared like this."""
     done = _unshared(
@@ -110,7 +128,12 @@ def test_a_full_disk_is_called_that(used: Coord, command: tuple[str, ...], prepa
 
 
 @pytest.mark.parametrize(
-    "command", [("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")], ids=" ".join
+    "command",
+    [
+        *(("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")),
+        *(("ledger", "check", "--offline"), ("ledger", "check", "--offline", "--repair")),
+    ],
+    ids=" ".join,
 )
 def test_what_is_there_can_be_read(used: Coord, command: tuple[str, ...]) -> None:
     """On the same disk."""
