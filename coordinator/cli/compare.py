@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from coordinator.ledger import Kind, Ledger, Run
-    from coordinator.ledger.listing import Filter
+    from coordinator.ledger import Kind, Ledger, Run, listing
     from coordinator.workspace import Workspace
 
 app = App()
@@ -126,14 +125,14 @@ def runs(
     _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, columns=wanted or verb.ALWAYS)
 
 
-def _with_sweeps(ledger: Ledger, which: Filter, limit: int | None) -> tuple[list[dict[str, Any]], list[Run]]:
+def _with_sweeps(ledger: Ledger, which: listing.Filter, limit: int | None) -> tuple[list[dict[str, Any]], list[Run]]:
     """The rows of `coord runs` with one for each sweep, and the runs that they stand for."""
     from coordinator.cli.tables.status import sweep_state
-    from coordinator.ledger import listing
+    from coordinator.ledger import listing as verb
     from coordinator.runs import newest_entries
 
     entries = newest_entries(ledger, limit, which.target, hidden=which.hidden)[:limit]
-    rows = listing.rows_of(ledger, [entry.runs[0] for entry in entries])
+    rows = verb.rows_of(ledger, [entry.runs[0] for entry in entries])
     for entry, row in zip(entries, rows, strict=True):
         if entry.sweep is not None:
             state, told = sweep_state(entry)
@@ -141,7 +140,9 @@ def _with_sweeps(ledger: Ledger, which: Filter, limit: int | None) -> tuple[list
             row |= {"primary": None, "value": None, "tags": "", "notes": ""}
     if any(entry.sweep for entry in entries):
         say("a sweep's runs: coord sweep status NAME, or --all")
-    return [{name: row[name] for name in listing.SHOWN} for row in rows], [run for each in entries for run in each.runs]
+    return [{name: row[name] for name in verb.SHOWN} for row in rows], [
+        run for each in entries for run in each.runs
+    ]
 
 
 @app.command()

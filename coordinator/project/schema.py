@@ -26,7 +26,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union
 
-from coordinator.errors import did_you_mean
+from coordinator.errors import did_you_mean, near_or_all
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.scalar import Written, text_of, truth, untyped, whole
 from coordinator.project.section import REQUIRED, Field, Section
@@ -34,8 +34,6 @@ from coordinator.project.values import merged, plain
 from coordinator.project.yaml_text import parse
 
 T = TypeVar("T")
-_LISTED = 12
-"""At most so many names are listed for a word that is like none of them."""
 Declared = type | Section
 """What declares a config: a dataclass, or a Section."""
 
@@ -85,7 +83,7 @@ def assignment(cls: Declared, text: str) -> dict[str, Any]:
         rest = rest[key.count(".") + 1 :]
         keys.append(key)
         if key not in members and ANY_NAME not in members:
-            raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, members) or _listed(members)}')
+            raise ValueError(f'"{path}": unknown name "{key}"{near_or_all(key, members)}')
         declared = members.get(key, members.get(ANY_NAME))
     if isinstance(declared, Section) or dataclasses.is_dataclass(declared):
         raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_members(declared) or ())}')
@@ -97,12 +95,6 @@ def assignment(cls: Declared, text: str) -> dict[str, Any]:
 
 ANY_NAME = ""
 """Among the names in a mapping: any other, too."""
-
-
-def _listed(names: Iterable[str]) -> str:
-    """`' (there are lr, epochs)'`, for a word that is like none of them; nothing where that would be a long list."""
-    known = list(names)
-    return f" (there are {', '.join(known)})" if 0 < len(known) <= _LISTED else ""
 
 
 def _members(declared: Any) -> dict[str, Any] | None:
