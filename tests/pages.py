@@ -21,7 +21,7 @@ from tests.documented import plain
 from tests.warm import run_warm
 
 _COMMENT = re.compile(r"\s*<!-- (before|not run): (.+) -->")
-_PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, ")
+_PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing ")
 """Lines that come or not, by how fast a session is, or that a page shows once."""
 _HEX = re.compile(r"\b(?=[a-z]*\d)[0-9a-f]{10,}\b")
 """A digest, an id or a commit."""

@@ -24,6 +24,7 @@ RUN = [name for name, page in PAGES.items() if any(not block.not_run for block i
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(isolation.problem() is not None, reason=str(isolation.problem()))
 @pytest.mark.skipif(shutil.which("git") is None, reason="apt install git")
 @pytest.mark.parametrize("name", RUN)
