@@ -164,3 +164,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`' (did you mean "x"?)'` for the nearest known word, or an empty string."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{near[0]}"?)' if near else ""
+
+
+def near_or_all(word: str, known: Iterable[str], most: int = 12) -> str:
+    """`did_you_mean`, or `' (there are lr, epochs)'` for a word that is like none of a few."""
+    names = list(known)
+    listed = f" (there are {', '.join(names)})" if 0 < len(names) <= most else ""
+    return did_you_mean(word, names) or listed

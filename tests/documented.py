@@ -71,11 +71,11 @@ def unlike(shown: tuple[str, ...], printed: str) -> str | None:
     `...` stands for any lines, and at the end of a line for the rest of it. Sizes, times, digests and spaces may
     differ; metrics, which have four decimals, may not.
     """
-    rest = [_plain(line) for line in printed.splitlines()]
+    rest = [plain(line) for line in printed.splitlines()]
     for line in shown:
         if line.strip() == "..." or not line.strip():
             continue
-        wanted = _plain(line)
+        wanted = plain(line)
         is_start = wanted.endswith("...")
         wanted = wanted.removesuffix("...").rstrip()
         at = next((n for n, each in enumerate(rest) if (each.startswith(wanted) if is_start else each == wanted)), None)
@@ -85,7 +85,8 @@ def unlike(shown: tuple[str, ...], printed: str) -> str | None:
     return None
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
+    """The line without what may differ each time: numbers (but metrics), digests, and how wide its spaces are."""
     line = re.sub(r"sha256:[0-9a-f]+", "sha256:#", line)
     line = re.sub(r"\b[0-9a-f]{64}\b", "#", line)
     return " ".join(re.sub(r"\d+\.\d{4}\b|\d[\d,]*", lambda found: found[0] if "." in found[0] else "#", line).split())

@@ -86,8 +86,8 @@ SLOW_STYLES = [
 ]  # fmt: skip
 
 
-SWEPT = ("flat_argparse", "yaml_importlib")
-"""Styles whose sweep is run: over flags, and over values in a file."""
+SWEPT = ("yaml_importlib",)
+"""Styles whose sweep is run here; that of `flat_argparse` is run by its page (tests/test_pages.py)."""
 
 
 @pytest.fixture

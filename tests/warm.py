@@ -11,6 +11,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -172,6 +173,8 @@ def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err:
     for number, stream in enumerate((nothing, *written)):
         os.dup2(stream, number)
         os.close(stream)
+    if out == err and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     installed = [path for path in sys.path[1:] if path not in _python_path()]
     os.environ.clear()
     os.environ.update(env)

@@ -128,9 +128,12 @@ def workspace() -> Iterator[Workspace]:
 
 
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:
-    """The run that the options name: the newest one that fits. Raises RunNotFound."""
+    """The run that the options name: the newest one that fits, of all seeds if they have names of their own.
+
+    Raises RunNotFound.
+    """
     from coordinator.errors import RunNotFound
-    from coordinator.ledger import RunName, find_named
+    from coordinator.ledger import RunName, find_named, meant
 
     if exp is None:
         newest = next((run for run in ledger.runs(target=target) if run.has_kernel), None)
@@ -139,7 +142,15 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
         if version is None:
             return newest
         exp = newest.experiment
-    return find_named(ledger, RunName(exp).with_options(target, version))
+    name = RunName(exp).with_options(target, version)
+    try:
+        return find_named(ledger, name)
+    except RunNotFound:
+        newest = next(iter(meant(ledger.runs(target=name.target), name)), None)
+        if newest is None:
+            raise
+    say(f"{exp} ran once a seed: this is its newest run, {newest.label}")
+    return newest
 
 
 def worst(errors: Iterable[CoordError]) -> int:

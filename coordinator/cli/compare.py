@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from coordinator.ledger import Kind, Ledger, Run
+    from coordinator.ledger import Kind, Ledger, Run, listing
     from coordinator.workspace import Workspace
 
 app = App()
@@ -83,33 +83,66 @@ def runs(
         typer.Option("--columns", help="Show these columns, with commas: run,value,optim.lr.", metavar="NAMES"),
     ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="List the runs that are hidden, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List each run of a sweep, not one line for it.")] = False,
+    url: Annotated[bool, typer.Option("--url", help="Show the address of each run, too.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", help="At most this many.", min=1)] = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """List the runs of the ledger, filtered and sorted.
 
-    No target is asked. With --json or --csv and without --columns, all columns are shown, those of the config and of
-    the metrics included.
+    No target is asked. A sweep is one line, unless runs are selected or sorted, or with --all. With --json or --csv and
+    without --columns, all columns are shown, those of the config and of the metrics included.
     """
     from coordinator.ledger import listing as verb
+    from coordinator.live_page import listening
 
+    is_folded = not (every or exp or state or tag or sort or columns or as_json or as_csv)
     asked = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     wanted = asked
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
         which = verb.Filter(exp, state, target, tuple(tag), hidden)
-        found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
+        if is_folded:
+            found, shown = _with_sweeps(here.ledger, which, limit)
+        else:
+            added = ["id"] if url and wanted and "id" not in wanted else []
+            found = verb.rows(here.ledger, which, sort=sort, columns=[*wanted, *added], limit=limit)
+            shown = [here.ledger.get(row["id"]) for row in found] if url else []
+            found = [{name: row[name] for name in row if name not in added} for row in found]
         if not found:
             say(verb.why_none(here.ledger, which) or "no runs match")
+        page = listening(here.project) if url else None
 
     def table() -> RenderableType:
-        from coordinator.cli.tables import comparison as compare_tables
+        from rich.console import Group
 
-        return compare_tables.runs(found, asked)
+        from coordinator.cli.tables import comparison as compare_tables, status
+
+        return Group(compare_tables.runs(found, asked), *(status.addresses(shown, page) if url else ()))
 
     _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, columns=wanted or verb.ALWAYS)
+
+
+def _with_sweeps(ledger: Ledger, which: listing.Filter, limit: int | None) -> tuple[list[dict[str, Any]], list[Run]]:
+    """The rows of `coord runs` with one for each sweep, and the runs that they stand for."""
+    from coordinator.cli.tables.status import sweep_state
+    from coordinator.ledger import listing as verb
+    from coordinator.runs import newest_entries
+
+    entries = newest_entries(ledger, limit, which.target, hidden=which.hidden)[:limit]
+    rows = verb.rows_of(ledger, [entry.runs[0] for entry in entries])
+    for entry, row in zip(entries, rows, strict=True):
+        if entry.sweep is not None:
+            state, told = sweep_state(entry)
+            row |= {"run": f"sweep {entry.sweep.name}", "state": state, "message": told}
+            row |= {"primary": None, "value": None, "tags": "", "notes": ""}
+    if any(entry.sweep for entry in entries):
+        say("a sweep's runs: coord sweep status NAME, or --all")
+    return [{name: row[name] for name in verb.SHOWN} for row in rows], [
+        run for each in entries for run in each.runs
+    ]
 
 
 @app.command()
@@ -159,11 +192,12 @@ def note(
     from coordinator.ledger import remarks
 
     with workspace() as here:
-        run = _noted(here, exp, target, version)
+        names, run = _noted(here, exp, target, version)
         if text is not None:
             _check_outgoing(here, text)
-            remarks.note(here.ledger, exp, text, run=run, copy=here.project.remarks)
-        _annotated(here.ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
+            for each in names:
+                remarks.note(here.ledger, each, text, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, names, run, "note", as_json=as_json, as_csv=as_csv)
 
 
 @app.command()
@@ -188,11 +222,12 @@ def tag(
     if remove and name is None:
         raise UsageError("--remove: which tag?")
     with workspace() as here:
-        run = _noted(here, exp, target, version)
+        names, run = _noted(here, exp, target, version)
         if name is not None:
             _check_outgoing(here, name)
-            (remarks.untag if remove else remarks.tag)(here.ledger, exp, name, run=run, copy=here.project.remarks)
-        _annotated(here.ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+            for each in names:
+                (remarks.untag if remove else remarks.tag)(here.ledger, each, name, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, names, run, "tag", as_json=as_json, as_csv=as_csv)
 
 
 def _check_outgoing(here: Workspace, remark: str) -> None:
@@ -202,29 +237,39 @@ def _check_outgoing(here: Workspace, remark: str) -> None:
     Guard(here.project.root).check_texts({"the remark": remark}, "the ledger and of reports")
 
 
-def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> Run | None:
-    """The run of that version; None for the experiment as a whole. Raises RunNotFound if it is not known."""
+def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> tuple[list[str], Run | None]:
+    """The experiment, or those of its seeds, and the run of that version; None for all of its runs.
+
+    Raises RunNotFound if it is not known.
+    """
+    from coordinator.ledger import is_seed_of
     from coordinator.project import experiment_names
 
     if version is not None:
-        return find_run(here.ledger, exp, target, version)
+        run = find_run(here.ledger, exp, target, version)
+        return [run.experiment], run
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
     known = {run.experiment for run in here.ledger.runs(hidden=True)}
     known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
-    if exp not in known:
+    names = [exp] if exp in known else sorted(each for each in known if is_seed_of(each, exp))
+    if not names:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
-    return None
+    return names, None
 
 
-def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
-    """Shows the notes or tags of an experiment, or of one run together with those of its experiment."""
+def _annotated(
+    ledger: Ledger, names: Sequence[str], run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool
+) -> None:
+    """Shows the notes or tags of experiments, or of one run together with those of its experiment."""
     from coordinator.ledger import remarks_of
 
-    found = [each for each in remarks_of(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
-    labels = {each.id: each.label for each in ledger.runs(experiment=exp, hidden=True)}
+    every = (each for name in names for each in remarks_of(ledger, experiment=name, kind=kind))
+    found = [each for each in every if run is None or each.is_of(run)]
+    labels = {each.id: each.label for each in ledger.runs(hidden=True)}
     rows = [
-        {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found
+        {"of": labels.get(each.run_id or "", each.experiment), "text": each.text, "created_at": each.created_at}
+        for each in found
     ]
 
     def table() -> RenderableType:
@@ -233,7 +278,7 @@ def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json
         return compare_tables.listing(rows)
 
     if not rows:
-        say(f"{exp} has no {kind}s")
+        say(f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no {kind}s")
     _show(rows, lambda: rows, table, as_json=as_json, as_csv=as_csv, columns=("of", "text", "created_at"))
 
 

@@ -21,7 +21,7 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.terminal import answer, complain, next_step, say, show_markdown, show_text
-from coordinator.errors import UsageError
+from coordinator.errors import RunNotFound, UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Run
@@ -67,13 +67,13 @@ def fetch_results(
         raise UsageError("--all or --version, not both")
     with workspace() as here:
         if all_runs:
-            known = here.ledger.runs(experiment=exp, target=target)
+            known = _all_of(here, exp, target)
             runs = fetch.not_here(here.project, known)
             _tell_what_was_deleted(here, [run for run in runs if run.fetched_at])
         else:
             runs = [find_run(here.ledger, exp, target, version)]
         if reread:
-            known = here.ledger.runs(experiment=exp, target=target)
+            known = _all_of(here, exp, target)
             runs = [run for run in known if run.fetched_at and run.has_kernel] if all_runs else runs
             _show(here, [fetch.reread(here, run) for run in runs], as_json=as_json, as_markdown=as_markdown)
             return
@@ -99,6 +99,16 @@ def fetch_results(
         next_step("best")
     if done.failures:
         raise typer.Exit(worst(done.failures))
+
+
+def _all_of(here: Workspace, exp: str | None, target: str | None) -> list[Run]:
+    """All runs, or those of an experiment. Raises RunNotFound for a name without any."""
+    from coordinator.ledger import listing
+
+    found = listing.runs_named(here.ledger, exp, target)
+    if exp is not None and not found:
+        raise RunNotFound(listing.why_none(here.ledger, listing.Filter(exp)) or "no runs match", hint="See: coord runs")
+    return found
 
 
 def _tell_what_was_deleted(here: Workspace, runs: Sequence[Run]) -> None:

@@ -113,11 +113,13 @@ def status(
     name: Annotated[
         str | None, typer.Argument(help="Name of the sweep; all of them without.", metavar="[NAME]")
     ] = None,
+    url: Annotated[bool, typer.Option("--url", help="Show the address of each run of the sweep, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the progress of a sweep, and the time left."""
     from coordinator.cli.tables import sweeps as sweep_tables
     from coordinator.ledger import all_sweeps, find_sweep
+    from coordinator.live_page import listening
     from coordinator.sweeps import progress as verb
 
     with workspace() as here:
@@ -131,7 +133,8 @@ def status(
                 say("no sweeps yet; make one: coord sweep NAME --grid PATH=VALUE,VALUE")
             return
         now, error = verb.current_progress(here, find_sweep(here.ledger, name))
-        answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))
+        page = listening(here.project) if url else None
+        answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now, page, has_urls=url))
     if error is not None:
         raise error
 

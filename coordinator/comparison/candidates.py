@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import RECORDED, Run, RunName, chain_of, parse_run_name
+from coordinator.ledger import RECORDED, Run, RunName, chain_of, is_seed_of, parse_run_name
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import MODES, Summary
 from coordinator.target import RunState
@@ -60,7 +60,7 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
     if not own:
-        own = [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
+        own = [run for run in everything if is_seed_of(run.experiment, name)]
         usable = [run for run in own if _is_usable(run)]
         # The name means one config. A run that continues another one has a different config; it counts only if all do.
         usable = [run for run in usable if run.continues is None] or usable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import Ledger, Run, find_named, parse_run_name
+from coordinator.ledger import Ledger, Run, find_named, is_seed_of, meant, parse_run_name
 from coordinator.text import command_line
 
 
@@ -24,14 +24,15 @@ def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run],
     known = sorted({run.experiment for run in runs})
     for each in names:
         name = each.experiment
-        if name not in known:
+        if not any(name == one or is_seed_of(one, name) for one in known):
             hint = (
                 f"There are runs of {', '.join(known)}."
                 if known
                 else f"Push one: {command_line('coord', 'push', '--exp', name)}"
             )
             raise RunNotFound(f'no run of "{name}"{did_you_mean(name, known)}', hint=hint)
-        if not any(map(each.names, runs)):
+        if not meant(runs, each):
             find_named(ledger, each)  # says which versions there are
-    wanted = [run for run in runs if not names or any(each.names(run) for each in names)]
+    ids = {run.id for each in names for run in meant(runs, each)}
+    wanted = [run for run in runs if not names or run.id in ids]
     return [run for run in wanted if not run.state.is_active], [run for run in wanted if run.state.is_active]

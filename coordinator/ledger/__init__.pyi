@@ -25,7 +25,9 @@ from .run_name import (
     RECORDED as RECORDED,
     RunName as RunName,
     find_named as find_named,
+    is_seed_of as is_seed_of,
     joined as joined,
+    meant as meant,
     parse_run_name as parse_run_name,
     recorded_only as recorded_only,
 )

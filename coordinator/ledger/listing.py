@@ -11,7 +11,7 @@ from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import remarks_of, texts
-from coordinator.ledger.run_name import RunName, parse_run_name
+from coordinator.ledger.run_name import RunName, meant, parse_run_name
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes", "message")
@@ -75,7 +75,20 @@ def rows(
         most=limit if is_short else None,
         is_meant=has_all,
     )
-    table = [
+    table = rows_of(ledger, runs)
+    found = [row for row in table if wanted.takes(row)]
+    if sort is not None and table:
+        found = _sorted(found, _column(sort.removeprefix("-"), table[0]), is_descending=sort.startswith("-"))
+    if columns and table:
+        names = {name: _column(name, table[0]) for name in columns}
+        found = [{name: row[column] for name, column in names.items()} for row in found]
+    return found[:limit]
+
+
+def rows_of(ledger: Ledger, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """A row with all columns for each of the runs, in their order."""
+    found_remarks = remarks_of(ledger)
+    return [
         {
             "run": run.label,
             **row,
@@ -84,13 +97,6 @@ def rows(
         }
         for run, row in zip(runs, export.rows(runs), strict=True)
     ]
-    found = [row for row in table if wanted.takes(row)]
-    if sort is not None and table:
-        found = _sorted(found, _column(sort.removeprefix("-"), table[0]), is_descending=sort.startswith("-"))
-    if columns and table:
-        names = {name: _column(name, table[0]) for name in columns}
-        found = [{name: row[column] for name, column in names.items()} for row in found]
-    return found[:limit]
 
 
 def why_none(ledger: Ledger, wanted: Filter) -> str:
@@ -127,6 +133,8 @@ def runs_named(
 ) -> list[Run]:
     """The runs that a name or a pattern means on that target, newest first; all of them without.
 
+    A name without runs of its own means those of its seeds, as in `coord compare`: `base` for `base-s0`, `base-s1`.
+
     With `most`, only so many, of those that `is_meant` takes: the rows of older ones are not read.
     A hidden run is among them if it has a session, if the name has its version, or with `hidden`. Raises UsageError
     for what is no name, or names another target.
@@ -137,7 +145,11 @@ def runs_named(
     def is_named(run: Run) -> bool:
         return (hidden or run.counts) and (name is None or name.names(run)) and is_meant(run)
 
-    return ledger.newest(is_named, most, target=target)
+    found = ledger.newest(is_named, most, target=target)
+    if found or name is None:
+        return found
+    runs = (run for run in ledger.runs(target=target, hidden=True) if (hidden or run.counts) and is_meant(run))
+    return meant(runs, name)[:most]
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

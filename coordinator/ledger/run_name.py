@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger, Run
@@ -109,13 +109,23 @@ def find_named(ledger: Ledger, name: RunName) -> Run:
     try:
         return ledger.find(name.experiment, target=name.target, version=name.version)
     except RunNotFound:
-        seeds = re.compile(re.escape(name.experiment) + r"--?s\d+")
-        ran = {run.experiment for run in ledger.runs(target=name.target) if seeds.fullmatch(run.experiment)}
+        runs = ledger.runs(target=name.target)
+        ran = sorted({run.experiment for run in runs if is_seed_of(run.experiment, name.experiment)})
         if not ran:
             raise
-        raise RunNotFound(
-            f"{name.experiment} ran once a seed, as {', '.join(sorted(ran))}", hint="Name one of them."
-        ) from None
+        raise RunNotFound(f"{name.experiment} ran once a seed, as {', '.join(ran)}", hint="Name one of them.") from None
+
+
+def is_seed_of(experiment: str, name: str) -> bool:
+    """Whether a name that leaves out the seed means that experiment, too: `base` for `base-s0` and `base--s1`."""
+    return re.fullmatch(re.escape(name) + r"--?s\d+", experiment) is not None
+
+
+def meant(runs: Iterable[Run], name: RunName) -> list[Run]:
+    """Those of the runs that the name names; if none of its own is there, those of its seeds."""
+    runs = list(runs)
+    of_seeds = (run for run in runs if is_seed_of(run.experiment, name.experiment) and name.takes(run))
+    return [run for run in runs if name.names(run)] or list(of_seeds)
 
 
 def recorded_only(name: RunName) -> RunNotFound:

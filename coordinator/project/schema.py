@@ -26,7 +26,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union
 
-from coordinator.errors import did_you_mean
+from coordinator.errors import did_you_mean, near_or_all
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.scalar import Written, text_of, truth, untyped, whole
 from coordinator.project.section import REQUIRED, Field, Section
@@ -83,7 +83,7 @@ def assignment(cls: Declared, text: str) -> dict[str, Any]:
         rest = rest[key.count(".") + 1 :]
         keys.append(key)
         if key not in members and ANY_NAME not in members:
-            raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, members)}')
+            raise ValueError(f'"{path}": unknown name "{key}"{near_or_all(key, members)}')
         declared = members.get(key, members.get(ANY_NAME))
     if isinstance(declared, Section) or dataclasses.is_dataclass(declared):
         raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_members(declared) or ())}')

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import Run, all_chains, parse_run_name
+from coordinator.ledger import Run, all_chains, is_seed_of, parse_run_name
 from coordinator.report.boards import Board
 
 
@@ -81,7 +80,7 @@ def one_by_one(boards: Sequence[Board], runs: Sequence[Run], scored: Collection[
 
 def _matching(name: str, there: Collection[str], known: Collection[str]) -> list[str]:
     found = [each for each in there if matches(each, [name])]
-    found = found or [each for each in there if re.fullmatch(re.escape(name) + r"-s\d+", each)]
+    found = found or [each for each in there if is_seed_of(each, name)]
     if not found and not any(matches(each, [name]) for each in known):
         near = did_you_mean(name, {*there, *known})
         raise RunNotFound(f'there is no experiment and no run "{name}"{near}', hint="See: coord runs")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
-from coordinator.ledger import Ledger, Run, now
+from coordinator.ledger import Ledger, Run, RunName, find_named, now
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState, Target
@@ -65,7 +65,7 @@ def cancel_experiment(
     """
     name = where(workspace.ledger, experiment, target, version)
     if name is None:
-        name = workspace.ledger.find(experiment, target=target, version=version).target
+        name = find_named(workspace.ledger, RunName(experiment).with_options(target, version)).target
     with workspace.open_target(name) as there:
         return cancel_run(there, choose(there, experiment, version), confirm=confirm)
 

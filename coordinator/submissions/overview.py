@@ -7,7 +7,7 @@ from typing import Any
 
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import normal_name
-from coordinator.ledger import Run, Submission, find_named, parse_run_name, submissions
+from coordinator.ledger import Run, Submission, find_named, meant, parse_run_name, submissions
 from coordinator.project import target_name
 from coordinator.submissions import scores
 from coordinator.submissions.agreement import Agreement
@@ -56,8 +56,10 @@ def scores_overview(
     recorded = []
     if competition is None and target is None and not (asked and asked.is_run):
         recorded = recorded_scores(project, asked.experiment if asked else None, say=workspace.say)
-    if asked is not None and not recorded:
+    runs = meant(ledger.runs(hidden=True), asked) if asked is not None else []
+    if asked is not None and not (recorded or runs):
         find_named(ledger, asked)  # raises RunNotFound
+    ids = {run.id for run in runs}
 
     def known() -> list[Submission]:
         return submissions.all_submissions(ledger, target=target, competition=competition)
@@ -73,7 +75,7 @@ def scores_overview(
         except CoordError as error:
             errors.append(error)
     every = scores.all_scores(ledger, known())
-    found = [score for score in every if asked is None or any(map(asked.names, _runs(score)))]
+    found = [score for score in every if asked is None or ids & {run.id for run in _runs(score)}]
     return Overview(found, recorded, scores.agreements(project, found), recorded_agreements(recorded), errors)
 
 

@@ -1,5 +1,6 @@
 """HTTP errors in the form that Kaggle's clients expect: JSON with the status and a message."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Mapping
@@ -42,6 +43,20 @@ async def _vanished(_: Request, error: Exception) -> Response:
     return error_response(503, "Something was deleted while this was being answered: ask again")
 
 
+def no_room(error: OSError) -> str:
+    """What to say of a disk that is full, or of a quota that is used up; empty for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    return f"the disk of the local Kaggle is full: {error.filename or error.strerror}. Free some space there"
+
+
+async def _of_the_disk(request: Request, error: Exception) -> Response:
+    """A full disk is no mistake of this program: the client gets the reason, and no traceback is printed."""
+    assert isinstance(error, OSError)
+    told = no_room(error)
+    return error_response(500, told) if told else await _broken(request, error)
+
+
 async def _broken(request: Request, error: Exception) -> Response:
     print("".join(traceback.format_exception(error)), file=sys.stderr)
     return error_response(500, f"{type(error).__name__} in {request.method} {request.url.path}")
@@ -52,5 +67,6 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
     Refusal: _refused,
     ClientDisconnect: _gone,
     FileNotFoundError: _vanished,
+    OSError: _of_the_disk,
     Exception: _broken,
 }

@@ -16,6 +16,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
 from runner_test.errors import BadName, StopFailed, TooManySessions
 from runner_test.http import access, quota
+from runner_test.http.http_errors import no_room
 from runner_test.http.rpc import Answer, Caller, Refusal, new
 from runner_test.sessions import notebook
 from runner_test.state import (
@@ -87,10 +88,15 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         model_sources=found_models,
         runs=runs,
     )
+    before = caller.store.newest(reference)
     try:
         version = caller.store.save(reference, pushed)
     except TooManySessions as refused:
         return new(ApiSaveKernelResponse, error=str(refused))
+    except OSError as failed:
+        if not (told := no_room(failed)) or caller.store.newest(reference) != before:
+            raise
+        raise Refusal(422, told) from failed  # nothing was made
     kernel = caller.store.kernel(reference)
     return new(
         ApiSaveKernelResponse,

@@ -47,16 +47,28 @@ def used(_namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Coord:
     return coord
 
 
-def _on_disk(coord: Coord, prepared: str, *command: str) -> tuple[int, str]:
-    """Exit code and messages of a command on a disk that was prepared like this."""
+def _on_disk(coord: Coord, prepared: str, *command: str, below: str = ".") -> tuple[int, str]:
+    """Exit code and messages of a command, where that folder of the project is on a disk that was prepared like this."""
+    folder = coord.root / below
     done = run_warm(
-        *("tests.field.own_disk", str(coord.root.parent / "mount"), str(coord.root), prepared, *command),
+        *("tests.field.own_disk", str(coord.root.parent / "mount"), str(folder), prepared, *command),
         cwd=coord.root,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         loaded=LOADED,
         within=NAMESPACE,
     )
     return done.returncode, done.stderr
+
+
+def test_a_full_disk_of_the_local_kaggle_alone(used: Coord) -> None:
+    """Its state may lie on another disk than the project: one message, and the push is known to have made nothing."""
+    push = ("-C", str(used.root), "push", "base", "--set", "seed=9")
+    code, told = _on_disk(used, FULL, *push, below=".coord/local-kaggle")
+    assert code == 1, told
+    assert "Traceback" not in told
+    assert told.count("the disk of the local Kaggle is full") == 1, told
+    assert "Free some space there" in told
+    assert "asking local whether the push arrived" not in told
 
 
 WRITING: Sequence[tuple[str, ...]] = [
@@ -91,7 +103,12 @@ def test_a_full_disk_is_called_that(used: Coord, command: tuple[str, ...], prepa
 
 
 @pytest.mark.parametrize(
-    "command", [("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")], ids=" ".join
+    "command",
+    [
+        *(("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")),
+        *(("ledger", "check", "--offline"), ("ledger", "check", "--offline", "--repair")),
+    ],
+    ids=" ".join,
 )
 def test_what_is_there_can_be_read(used: Coord, command: tuple[str, ...]) -> None:
     """On the same disk."""

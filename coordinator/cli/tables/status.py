@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
@@ -72,12 +72,14 @@ class StatusTable:
         yield from (Text(note, style="dim") for note in notes)
         if self._has_urls:
             yield Text()
-            every = [run for entry in self._found for run in entry.runs]
-            shown = [(run.label, address) for run in every if (address := address_of(run, self._page))]
-            for label, url in shown:
-                yield Text.assemble(
-                    (f"{clean(label)}  ", "dim"), (clean(url), f"link {clean(url)}"), no_wrap=True, overflow="ignore"
-                )
+            yield from addresses([run for entry in self._found for run in entry.runs], self._page)
+
+
+def addresses(runs: Iterable[Run], page: LivePage | None) -> Iterator[Text]:
+    """A line for each run that has an address."""
+    for run in runs:
+        if url := clean(address_of(run, page)):
+            yield Text.assemble((f"{clean(run.label)}  ", "dim"), (url, f"link {url}"), no_wrap=True, overflow="ignore")
 
 
 def line(run: Run, now: Status) -> str:
@@ -153,6 +155,18 @@ def _state(run: Run, at: Times) -> str:
 def _sweep(entry: StatusLine) -> list[Cell | str]:
     """`sweep lr  RUNNING  3m  8 of 12 complete, 3 running, 1 failed; best cv/dice 0.8222`."""
     assert entry.sweep is not None
+    state, told = sweep_state(entry)
+    return [
+        Cell(f"sweep {entry.sweep.name}", "bold"),
+        Cell(state.upper(), COLOURS[state]),
+        age(entry.runs[0].created_at),
+        told,
+    ]
+
+
+def sweep_state(entry: StatusLine) -> tuple[RunState, str]:
+    """(what its runs do, or how one of them ended; `8 of 12 complete, 3 running; best cv/dice 0.8222`)."""
+    assert entry.sweep is not None
     states = [run.state for run in entry.runs]
     waiting = len(entry.sweep.members) - len(states)
     order = (RunState.RUNNING, RunState.QUEUED, RunState.PUSHING, RunState.ERROR, RunState.REFUSED, RunState.CANCELLED)
@@ -161,13 +175,7 @@ def _sweep(entry: StatusLine) -> list[Cell | str]:
     counts = [f"{states.count(RunState.COMPLETE)} of {len(entry.sweep.members)} complete", *others]
     if waiting > 0:
         counts.append(f"{waiting} not pushed")
-    told = "; ".join(filter(None, [", ".join(counts), _best(entry.runs)]))
-    return [
-        Cell(f"sweep {entry.sweep.name}", "bold"),
-        Cell(first.upper(), COLOURS[first]),
-        age(entry.runs[0].created_at),
-        told,
-    ]
+    return first, "; ".join(filter(None, [", ".join(counts), _best(entry.runs)]))
 
 
 def _best(runs: Sequence[Run]) -> str:

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, text_of
 from coordinator.cli.tables.runs import age
-from coordinator.cli.tables.status import COLOURS
+from coordinator.cli.tables.status import COLOURS, addresses
 from coordinator.ledger import Run
+from coordinator.live_page import LivePage
 from coordinator.sweeps import MemberProgress, Plan, SweepProgress, estimates
 from coordinator.target import AcceleratorQuota
 from coordinator.text import clean
@@ -59,7 +60,7 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
     return text + (": not enough" if found.session_seconds > quota.left else "")
 
 
-def progress(found: SweepProgress) -> RenderableType:
+def progress(found: SweepProgress, page: LivePage | None = None, *, has_urls: bool = False) -> RenderableType:
     """A line an experiment, with what its log said last, or why it failed; then how many are done, and what is left."""
     known = [each.metric for each in found.members]
     metric = next((each[0] for each in known if each), "metric")
@@ -90,7 +91,8 @@ def progress(found: SweepProgress) -> RenderableType:
         lines.append(f"If no coord is pushing them any more: coord sweep resume {found.sweep.name}")
     if found.to_fetch:
         lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
-    return Group(_filled(columns, rows), "", Text("\n".join(lines)))
+    urls = addresses((each.run for each in found.members if each.run), page) if has_urls else ()
+    return Group(_filled(columns, rows), "", Text("\n".join(lines)), *urls)
 
 
 def _filled(columns: Sequence[Column], rows: list[Sequence[Cell | str]]) -> LineTable:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from coordinator.ledger.ledger import Ledger
 from coordinator.project import Project
 from coordinator.target.protocol import RunState
-from tests.coordinator.cli.tree import commands
+from tests.coordinator.cli.tree import commands, root
 from tests.coordinator.command import Coord
 from tests.coordinator.sample_runs import COMPLETE
 
@@ -118,6 +120,49 @@ def test_one_name_everywhere(line: str, shown: str, coord: Coord) -> None:
 def test_names_that_make_no_sense(line: str, message: str, coord: Coord) -> None:
     done = coord.here(*line.split(), code=2)
     assert message in done.output
+
+
+@pytest.fixture
+def seeds(tiny: Project) -> None:
+    """`wide` ran once a seed, here."""
+    with Ledger(tiny.ledger) as ledger:
+        for number, name in enumerate(("wide--s0", "wide--s1")):
+            moment = f"2026-11-0{number + 1}T00:00:00+00:00"
+            ledger.add(dataclasses.replace(COMPLETE, id=name, experiment=name, slug=f"tiny-{name}", created_at=moment))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("status wide --json", ("wide--s0", "wide--s1")),
+        ("status local/wide", ("wide--s0", "wide--s1")),
+        ("runs wide", ("wide--s0", "wide--s1")),
+        ("report wide", ("2 runs",)),
+        ("compare wide wide", ("wide",)),
+        ("export wide --tensorboard events", ("wide--s0", "wide--s1")),
+        ("scores wide --json", ('"submissions": []',)),
+        ("tag wide good", ("wide--s0", "wide--s1")),
+        ("note wide hello", ("wide--s0", "wide--s1")),
+        ("tag wide@v1 good", ("wide--s1",)),
+        ("tag wide", ("wide--s0 and wide--s1 have no tags",)),
+        ("logs wide", ("wide ran once a seed: this is its newest run, wide--s1 local-v1",)),
+        ("fetch-results wide", ("wide ran once a seed: this is its newest run, wide--s1 local-v1",)),
+        ("submit wide", ("wide ran once a seed: this is its newest run, wide--s1 local-v1",)),
+        ("promote wide -o kept", ("wide ran once a seed: this is its newest run, wide--s1 local-v1",)),
+        ("continue wide", ("wide ran once a seed: this is its newest run, wide--s1 local-v1",)),
+        ("hide wide", ("wide ran once a seed, as wide--s0, wide--s1",)),
+        ("cancel wide", ("wide ran once a seed, as wide--s0, wide--s1",)),
+        ("fetch-results wdie --all", ('no run of "wdie"',)),
+    ],
+)
+@pytest.mark.usefixtures("seeds")
+def test_a_name_without_its_seed(line: str, shown: tuple[str, ...], coord: Coord) -> None:
+    """What `compare` takes as one config, every command takes; where that ends a session or hides a run, it asks."""
+    with contextlib.chdir(coord.root), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        done = CliRunner().invoke(root(), line.split(), prog_name="coord")
+    for text in shown:
+        assert text in done.output, done.output
 
 
 def test_no_project_names_init(coord: Coord, tmp_path_factory: pytest.TempPathFactory) -> None:

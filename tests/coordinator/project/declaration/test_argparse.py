@@ -245,7 +245,7 @@ def test_sub_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         **{"cmd": "train", "out": "p", "seed": 0},
         **{"lr": 0.1, "verbose": True},
     }
-    assert problems(program, "ckpt=x") == ['--set: "ckpt": unknown name "ckpt"']
+    assert problems(program, "ckpt=x") == ['--set: "ckpt": unknown name "ckpt" (there are verbose, cmd, out, seed, lr)']
     assert resolve(program, "test", ["seed=4"]).launch.args == ("test", "x.pt")
     assert words(program, "seed=4", name="test") == ["--seed", "4"]
     program = project(tmp_path, SETTINGS, {"train.py": COMMANDS, "experiments/base.yaml": "config: {lr: 1}"})
