@@ -48,7 +48,7 @@ def used(_namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Coord:
 
 
 def _on_disk(coord: Coord, prepared: str, *command: str, below: str = ".") -> tuple[int, str]:
-    """Exit code and messages of a command, where that folder of the project is on a disk that was prepared like this."""
+    """Exit code and messages of a command; `below` is the folder of the project on a disk prepared like this."""
     folder = coord.root / below
     done = run_warm(
         *("tests.field.own_disk", str(coord.root.parent / "mount"), str(folder), prepared, *command),
