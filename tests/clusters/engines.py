@@ -31,7 +31,7 @@ SSHD = "apt-get install -y --no-install-recommends openssh-server openssh-client
 RAY = "make test-clusters (a Ray of its own, in .venv-ray)"
 RAY_ENVIRONMENT = Path(os.environ.get("RAY_ENVIRONMENT", ROOT / ".venv-ray"))
 """Virtual environment with `ray[default]`; its libraries are not among those that coord is tested with."""
-START_SECONDS = 90.0
+START_SECONDS = 240.0
 """For the slowest engine on a machine that is busy with other tests."""
 SLOTS = 8
 """Processors that Slurm and Ray believe to have: so many small jobs run at once."""
@@ -164,6 +164,7 @@ SlurmdUser={user}
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
 AuthType=auth/none
+AuthInfo=cred_expire=5
 CredType=cred/none
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
@@ -319,6 +320,8 @@ def _ray() -> Iterator[RayHead]:
         ports = dict(zip(names, _free_ports(len(names)), strict=True))
         address = f"http://127.0.0.1:{ports['dashboard-port']}"
         command = [
+            # Again: on a busy machine a head may give up after 30 s without its node.
+            *("bash", "-c", 'until "$@"; do sleep 1; done', "-"),
             *(str(program), "start", "--head", "--block", "--disable-usage-stats", f"--temp-dir={folder}/ray"),
             *("--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--include-dashboard=true"),
             *(f"--num-cpus={SLOTS}", f"--num-gpus={GPUS}", f"--memory={8 << 30}", "--object-store-memory=100000000"),
