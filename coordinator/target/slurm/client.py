@@ -52,13 +52,13 @@ class Slurm(ClusterPlace):
                 groups.setdefault(tuple(options), []).append(number)
             except TargetError as error:
                 answers[number] = error
-        for options, numbers in groups.items():
+        for asked, numbers in groups.items():
             try:
                 orders = self._ordered([(pushes[number].metadata, pushes[number].source) for number in numbers])
                 runs = "\n".join(order.run for order in orders)
                 name = f"coord-{hashlib.sha256(runs.encode()).hexdigest()[:16]}"
                 indices = f"0-{len(orders) - 1}" + (f"%{at_once}" if at_once else "")
-                answers.update(zip(numbers, self._submit(orders, name, list(options), array=indices), strict=True))
+                answers.update(zip(numbers, self._submit(orders, name, asked, array=indices), strict=True))
             except TargetError as error:
                 if isinstance(error, NoAnswer) and not isinstance(error, NotSent) and len(groups) == 1:
                     raise

@@ -1,6 +1,6 @@
 """Slurm's part of the far side's program: it follows `far` in the text that is sent. Python 3.6.
 
-In a version's folder it adds job.sh (what sbatch gets) and job (what sbatch answered). An array has a folder of its own:
+In a version's folder it adds job.sh (what sbatch gets) and job (what sbatch answered). An array has its own folder:
 
     arrays/NAME/     job.sh, members (a version's folder a line), array (the indices and the cap), job
 """
@@ -12,12 +12,23 @@ import subprocess
 import time
 from typing import Any, Dict
 
-from coordinator.target.cluster.far import ANSWERS, Refused, claim, ran, read_json, read_text, record, run_folder, withdraw, write_file
+from coordinator.target.cluster.far import (
+    ANSWERS,
+    Refused,
+    claim,
+    read_json,
+    read_text,
+    record,
+    run_folder,
+    withdraw,
+    write_file,
+)
 
 STRANGERS = ("COORD_", "KAGGLE_", "SBATCH_", "SLURM_JOB")
 """Variables that no job takes over from who submits it: credentials, and what another job has."""
 UNANSWERED = ("timed out", "unable to contact", "connection refused", "communication", "zero bytes", "try again")
 """Words of a message after which the job may exist nevertheless."""
+MOST_SECONDS = 60
 YOUNG = 20.0
 """Seconds after a push in which its own process may still be submitting."""
 Row = Dict[str, Any]
@@ -50,7 +61,7 @@ def push(request: "Row") -> "Row":
 
 def test(request: "Row") -> "Row":
     """Asks Slurm whether such a job could ever run. Raises Refused if not."""
-    code, _, said = ran(["sbatch", "--test-only", "--chdir=/", "-"], request["script"], environment=clean_environment())
+    code, _, said = ran(["sbatch", "--test-only", "--chdir=/"], request["script"], environment=clean_environment())
     if code == 127:
         raise Refused("refused", "there is no sbatch", "Is this the login node? Name another `host` in its table.")
     if code == 124 or (code and is_unanswered(said)):
@@ -105,6 +116,25 @@ def submitted(folder: str, name: str) -> str:
     raise Refused("unknown", "sbatch was cut off" + (": " + said if said else ""))
 
 
+def ran(words: "list[str]", given: str = "", environment: "dict[str, str] | None" = None) -> "tuple[int, str, str]":
+    """(exit code, output, errors) of a program here; code 127 if it is not there."""
+    try:
+        done = subprocess.run(
+            words,
+            input=given.encode("utf-8"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=MOST_SECONDS,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError:
+        return 127, "", f"{words[0]} is not there"
+    except subprocess.TimeoutExpired:
+        return 124, "", f"{words[0]} gave no answer in {MOST_SECONDS} s"
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
 def is_unanswered(said: str) -> bool:
     return any(words in said.lower() for words in UNANSWERED)
 
@@ -154,10 +184,9 @@ def accounted(which: "list[str]") -> "list[Row]":
         parts = line.strip().split("|", 3)
         number = re.match(r"(\d+)(?:_(\d+))?$", parts[0])
         if len(parts) == 4 and number:
+            names = ("array", "task", "state", "reason", "name")
             state = parts[1].split(" ")[0]  # CANCELLED by 1000
-            rows.append(
-                {"array": number.group(1), "task": number.group(2) or "N/A", "state": state, "reason": "", "name": parts[3]}
-            )
+            rows.append(dict(zip(names, (number.group(1), number.group(2) or "N/A", state, "", parts[3]))))
     return rows
 
 
@@ -235,13 +264,13 @@ def throttle(request: "Row") -> "Row":
     return {}
 
 
-def slurm(request: "Row") -> "Row":
+def slurm(_: "Row") -> "Row":
     """What there is: Slurm's version, and whether it keeps accounts."""
     code, out, said = ran(["sbatch", "--version"])
     if code:
         raise Refused("refused", "there is no sbatch: " + last_line(said), "Is this the login node?")
-    accounts, _, why = ran(["sacct", "--noheader", "-X", "-S", "now"])
-    return {"version": out.strip(), "accounts": accounts == 0, "why": last_line(why)}
+    accounts, nothing, why = ran(["sacct", "--noheader", "-X", "-S", "now"])
+    return {"version": out.strip(), "accounts": accounts == 0, "why": last_line(why or nothing)}
 
 
 ANSWERS.update({each.__name__: each for each in (push, test, states, end, throttle, slurm)})

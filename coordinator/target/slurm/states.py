@@ -24,7 +24,7 @@ _ENDED: Mapping[str, tuple[RunState, str, str]] = {
     "FAILED": (RunState.ERROR, "its job failed", ""),
     "COMPLETED": (RunState.ERROR, "its job ended without a record of the kernel's end", ""),
 }
-"""What Slurm says of a job that has ended -> the run's state if it did not say so itself, why, and the reason in short."""
+"""What Slurm says of an ended job -> the run's state if it did not say so itself, why, and the reason in short."""
 _SIGN_OF_LIFE = 60.0  # seconds
 
 
