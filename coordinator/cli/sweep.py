@@ -171,13 +171,12 @@ def _check_needs(here: Workspace, exp: str, target: TargetName, *, wait: bool) -
 
 
 def _go_on(there: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:
-    from coordinator.runs import warn_of_isolation
+    from coordinator.runs import warn_if_here
     from coordinator.sweeps import push as sweep_push, sweep_progress
 
     shown = PushedRuns(there.project)
     try:
-        if sweep.target == "local":
-            warn_of_isolation(there.project, say)
+        warn_if_here(there)
         refused = sweep_push.resume(
             there,
             sweep,

@@ -17,7 +17,7 @@ from coordinator.files import check_free, held
 from coordinator.kaggle_rules import DATASET_MAX
 from coordinator.ledger import now
 from coordinator.results import PARTS, Results
-from coordinator.target import Dataset, Download, OutputFile
+from coordinator.target import LOCAL, Dataset, Download, OutputFile
 from coordinator.text import command_line
 from coordinator.transfers import Addresses, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
@@ -60,8 +60,8 @@ def fetch_dataset(workspace: Workspace, reference: str, folder: Path) -> Fetched
     if there is None:
         raise NoAccess(
             f"{workspace.target.name} has no data set {place.address}, or does not show it to you",
-            hint=f"Make it known to it: {command_line('coord', 'local', 'add-dataset', place.address, 'DIR')}"
-            if workspace.target.name == "local"
+            hint=f"Make it known to it: {command_line('coord', LOCAL, 'add-dataset', place.address, 'DIR')}"
+            if workspace.target.abilities.is_on_this_machine
             else "Its name is in the address of its page: kaggle.com/datasets/OWNER/SLUG.",
         )
     version = place.version or there.newest

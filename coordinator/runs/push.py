@@ -24,8 +24,8 @@ from coordinator.workspace import Workspace
 
 _SENT_AT_MOST = 3
 """How often a push is sent, if it is known that it did not arrive."""
-_LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
-"""How often coord asks whether a session has ended, and how often it tries anyway: it does not know all sessions."""
+_TRY_SECONDS = 300.0
+"""How often coord tries anyway while it waits for a session to end: it does not know all sessions."""
 
 
 def push_kernel(
@@ -64,7 +64,8 @@ def push_kernel(
         wait_for_attached(workspace, metadata.data.get("dataset_sources") or ())
         run = _intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
-        check_source_size(len(source.encode("utf-8")))
+        if workspace.target.abilities.checks_kaggle_rules:
+            check_source_size(len(source.encode("utf-8")))
         if warning := claim(workspace.ledger):
             workspace.say(warning)
         workspace.ledger.add(run)
@@ -214,7 +215,7 @@ def _wait_for_slot(workspace: Workspace) -> None:
     begun = workspace.clock.seconds()
     running = [run for run in workspace.ledger.runs(target=workspace.target.name, hidden=True) if run.state.is_active]
     while workspace.clock.seconds() - begun < _TRY_SECONDS:
-        workspace.clock.sleep(_LOOK_LOCAL_SECONDS if workspace.target.name == "local" else _LOOK_SECONDS)
+        workspace.clock.sleep(workspace.target.abilities.look_every.slot)
         for run in running:
             try:
                 if not refresh_run(workspace, run, look_at_log=False).state.is_active:

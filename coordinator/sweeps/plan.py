@@ -20,6 +20,7 @@ from coordinator.project import Experiment, Project, TargetName, kernel_titles, 
 from coordinator.runs import run_of_same_work, work_now
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, setting_of, sweep_name
+from coordinator.target import abilities_of
 from coordinator.workspace import Workspace
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
@@ -127,8 +128,10 @@ def plan_sweep(
     found = combinations(workspace.project, start, along, _taken(workspace))
     runs = workspace.ledger.runs(target=target, hidden=True)
     planned = []
+    is_for_kaggle = abilities_of(workspace.project, target).checks_kaggle_rules
     for each in found:
-        work = work_now(workspace, assemble(workspace.project, each.experiment, workspace.progress), target)
+        built = assemble(workspace.project, each.experiment, workspace.progress, for_kaggle=is_for_kaggle)
+        work = work_now(workspace, built, target)
         planned.append(
             Planned(
                 each,

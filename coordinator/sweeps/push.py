@@ -62,7 +62,10 @@ def resume(
 def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:
     """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
     built = build_kernel(
-        workspace.project, sweeps.find_experiment(workspace.project, member.experiment), workspace.progress
+        workspace.project,
+        sweeps.find_experiment(workspace.project, member.experiment),
+        workspace.progress,
+        for_kaggle=workspace.target.abilities.checks_kaggle_rules,
     )
     if work_now(workspace, built, sweep.target) != member.work:
         raise ExperimentError(

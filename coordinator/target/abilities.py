@@ -12,9 +12,11 @@ from coordinator.kaggle_rules import (
     SESSIONS_AT_ONCE,
     SOURCE_MAX,
     TPU_SESSION_MAX,
-    kind_of_shape,
 )
 from coordinator.project import STANDARD_TARGETS, Project, Settings, TargetKind, TargetName, TargetSettings
+
+KAGGLE, LOCAL = STANDARD_TARGETS
+"""The names of the targets that every project has, for what is about one of them: the quota, a rehearsal."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,8 @@ class Abilities:
     has_arrays: bool = False
     """Many kernels can be pushed in one request, with a cap on how many run at a time: see `PushesMany`."""
 
-    def longest_session(self, machine_shape: str | None) -> int | None:
-        """The seconds that a session on such a machine may run at most; None: the target has no limit of its own."""
-        is_tpu = kind_of_shape(machine_shape) == "tpu"
+    def longest_session(self, *, is_tpu: bool) -> int | None:
+        """The seconds that a session may run at most; None: the target has no limit of its own."""
         return self.longest_tpu_session_seconds if is_tpu else self.longest_session_seconds
 
 
@@ -155,6 +156,11 @@ def target_settings(project: Project, name: TargetName) -> TargetSettings:
 def abilities_of(project: Project, name: TargetName) -> Abilities:
     """What the target of that name can do. Raises TargetError if the settings have no such target."""
     return ABILITIES[kind_of_target(project, name)]
+
+
+def known_abilities(project: Project, name: TargetName) -> Abilities | None:
+    """The same; None if the settings have no such target."""
+    return abilities_of(project, name) if name in project.settings.target_names else None
 
 
 def recorded_abilities(name: TargetName) -> Abilities | None:

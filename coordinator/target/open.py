@@ -6,10 +6,12 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
+from types import ModuleType
 
 from coordinator.errors import CredentialsError, ProjectError
+from coordinator.finding import Finding
 from coordinator.kaggle_rules import normal_name
-from coordinator.project import Project, TargetName
+from coordinator.project import Project, TargetName, TargetSettings
 from coordinator.target import local
 from coordinator.target.abilities import kind_of_target, target_settings
 from coordinator.target.addresses import is_address, is_safe
@@ -52,13 +54,26 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
 
 
 def _cluster(project: Project, name: TargetName) -> contextlib.AbstractContextManager[Target]:
-    # Imported here: what talks to a cluster is loaded by commands that do.
     settings = target_settings(project, name)
-    package = importlib.import_module(f"coordinator.target.{settings.KIND}")
-    opened: contextlib.AbstractContextManager[Target] = getattr(package, f"open_{settings.KIND}")(
+    opened: contextlib.AbstractContextManager[Target] = getattr(_package(settings), f"open_{settings.KIND}")(
         project, name, settings
     )
     return opened
+
+
+def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
+    """What there is to say about a cluster before anything is pushed to it, for `coord doctor`.
+
+    Raises TargetError if the settings have no such target.
+    """
+    settings = target_settings(project, name)
+    found: Iterator[Finding] = _package(settings).findings(project, name, settings)
+    return found
+
+
+def _package(settings: TargetSettings) -> ModuleType:
+    # Imported here: what talks to a cluster is loaded by commands that do.
+    return importlib.import_module(f"coordinator.target.{settings.KIND}")
 
 
 def kaggle_endpoint() -> str:
