@@ -56,7 +56,7 @@ def fetch_dataset(workspace: Workspace, reference: str, folder: Path) -> Fetched
     folder has anything else in it, NoAccess if there is no such data set, TargetError, OSError.
     """
     place = Reference.parse(reference)
-    there = workspace.target.datasets.dataset(place.address)
+    there = workspace.datasets.dataset(place.address)
     if there is None:
         raise NoAccess(
             f"{workspace.target.name} has no data set {place.address}, or does not show it to you",
@@ -116,11 +116,11 @@ class _Fetch:
         return FetchedDataset(self.address, self.version, self.folder, names, tally.moved, warnings)
 
     def _listing(self) -> list[OutputFile]:
-        files = self.workspace.target.datasets.files(self.address, self.version)
+        files = self.workspace.datasets.files(self.address, self.version)
         return [OutputFile(file.name, url=file.name) for file in files]
 
     def _open(self, file: OutputFile, *, offset: int = 0) -> Download:
-        return self.workspace.target.datasets.open_file(self.address, self.version, file.name, offset=offset)
+        return self.workspace.datasets.open_file(self.address, self.version, file.name, offset=offset)
 
     def _changed(self, there: Dataset, results: Results) -> list[str]:
         """A warning if coord pushed this version, and it holds something else now."""

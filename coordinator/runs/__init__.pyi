@@ -17,6 +17,7 @@ from .isolation import warn_if_here as warn_if_here
 from .missing_source import source_remedy as source_remedy
 from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
+from .push_array import push_array as push_array
 from .push_several import push_several as push_several
 from .refresh import (
     Look as Look,

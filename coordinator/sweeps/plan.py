@@ -91,7 +91,8 @@ class Plan:
         """From the first push to the end of the last run, with as many in parallel as the account allows."""
         if self.session_seconds is None:
             return None
-        return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
+        each = [each.estimate.seconds for each in self.to_run if each.estimate]
+        return estimates.wall_seconds(each, estimates.at_once(self.target, len(each)))
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -24,8 +24,10 @@ from .datasets import (
 )
 from .open import (
     cluster_findings as cluster_findings,
+    is_answering as is_answering,
     kaggle_endpoint as kaggle_endpoint,
     open_target as open_target,
+    place_of as place_of,
 )
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,

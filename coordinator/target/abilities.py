@@ -29,6 +29,8 @@ class LookEvery:
     """At most, between two questions about a run that a command waits for."""
     slot: float
     """Between two questions whether a session has ended, so that another one can start."""
+    retry: float = 300.0
+    """Until a push that found no room is tried again anyway: coord does not know what others run there."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Abilities:
     """Bytes of a kernel's one file; None: no limit of the target."""
     largest_output: int | None = None
     """Bytes of a file of the output; None: no limit of the target."""
-    transfers_at_once: int = 16
+    transfers_at_once: int = 32
     """Files that are fetched at the same time."""
     is_on_this_machine: bool = False
     """The sessions run here."""
@@ -123,14 +125,14 @@ ABILITIES: Mapping[TargetKind, Abilities] = {
     ),
     "slurm": Abilities(
         kind="slurm",
-        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0),
+        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0, retry=15.0),
         transfers_at_once=6,  # of the ten sessions that one ssh connection takes
         resumes_itself=True,
         has_arrays=True,
     ),
     "ray": Abilities(
         kind="ray",
-        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0),
+        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0, retry=15.0),
         transfers_at_once=6,
     ),
 }

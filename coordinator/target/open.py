@@ -13,7 +13,7 @@ from coordinator.finding import Finding
 from coordinator.kaggle_rules import normal_name
 from coordinator.project import Project, TargetName, TargetSettings
 from coordinator.target import local
-from coordinator.target.abilities import kind_of_target, target_settings
+from coordinator.target.abilities import KAGGLE, kind_of_target, target_settings
 from coordinator.target.addresses import is_address, is_safe
 from coordinator.target.credentials import Credentials, find_credentials
 from coordinator.target.protocol import Target
@@ -69,6 +69,20 @@ def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
     settings = target_settings(project, name)
     found: Iterator[Finding] = _package(settings).findings(project, name, settings)
     return found
+
+
+def place_of(project: Project, name: TargetName) -> str:
+    """Where a target is: Kaggle's address, or a cluster's host and folder; empty for this machine."""
+    settings = project.settings.targets.get(name)
+    if settings is not None:
+        return f"{settings.host}:{settings.root}" if settings.host else settings.root
+    return kaggle_endpoint() if name == KAGGLE else ""
+
+
+def is_answering(project: Project, name: TargetName) -> None:
+    """Asks the target one small question. Raises what `open_target` does, and NoAnswer or its leaves."""
+    with open_target(project, name) as target:
+        next(iter(target.kernels()), None)
 
 
 def _package(settings: TargetSettings) -> ModuleType:
