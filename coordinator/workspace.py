@@ -46,7 +46,7 @@ class Workspace:
         """The same workspace with the target of that name, which is closed after the block.
 
         With None it is the target that `project.target_name` finds without an option. Raises the errors of
-        `target.open_target`.
+        `target.open_target`, which are also about a target that a run was pushed to and the settings do not have now.
         """
-        with open_target(self.project, target_name(self.project, name)) as target:
+        with open_target(self.project, name or target_name(self.project, None)) as target:
             yield self.at(target)

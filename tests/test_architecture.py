@@ -37,6 +37,7 @@ LAYERS = [
         "environment",
         "errors",
         "files",
+        "finding",
         "kaggle_rules",
         "names",
         "progress",

@@ -29,7 +29,8 @@ def doctor(target: TargetOption = None, as_json: Json = False) -> None:
     Exit code 1 if there is a problem.
     """
     from coordinator.cli.tables import runs as tables
-    from coordinator.maintenance import Level, diagnose as verb
+    from coordinator.finding import Level
+    from coordinator.maintenance import diagnose as verb
 
     found = verb(target)
     answer([each.to_json() for each in found] if as_json else None, lambda: tables.findings(found))

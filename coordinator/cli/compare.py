@@ -56,7 +56,9 @@ def compare(
     from coordinator.ledger import joined
 
     with workspace() as here:
-        found = verb.compare_experiments(here, joined(names), metric=metric, paired=paired)
+        found = verb.compare_experiments(
+            here, joined(names, targets=here.project.settings.target_names), metric=metric, paired=paired
+        )
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables

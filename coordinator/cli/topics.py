@@ -153,7 +153,8 @@ def _settings() -> str:
     def lines() -> Iterator[str]:
         yield "In pyproject.toml, with their types and defaults:"
         for group in setting_groups():
-            yield f"\n[{'.'.join(filter(None, ('tool.coord', group.name)))}]"
+            of = f", {group.kind}" if group.kind else ""
+            yield f"\n[{'.'.join(filter(None, ('tool.coord', group.name)))}]{of}"
             for each in group.settings:
                 default = f", {each.default}" if each.default else ""
                 yield textwrap.fill(

@@ -1,4 +1,12 @@
 from . import local as local
+from .abilities import (
+    ABILITIES as ABILITIES,
+    Abilities as Abilities,
+    abilities_of as abilities_of,
+    lacking as lacking,
+    recorded_abilities as recorded_abilities,
+    said_kind as said_kind,
+)
 from .competitions import (
     Competition as Competition,
     Competitions as Competitions,
@@ -15,11 +23,14 @@ from .datasets import (
 from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,
+    Attempt as Attempt,
     Download as Download,
+    KernelPush as KernelPush,
     KernelRef as KernelRef,
     LogRecord as LogRecord,
     OutputFile as OutputFile,
     Pushed as Pushed,
+    PushesMany as PushesMany,
     Quota as Quota,
     RunState as RunState,
     SessionState as SessionState,

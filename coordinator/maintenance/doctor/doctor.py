@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import ProjectError
-from coordinator.maintenance.doctor.finding import Finding, Level, problem
+from coordinator.finding import Finding, Level, problem
 from coordinator.maintenance.doctor.of_machine import check_disk, check_versions
 from coordinator.maintenance.doctor.of_project import (
     attached_sources,

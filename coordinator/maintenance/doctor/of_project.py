@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.errors import CoordError
+from coordinator.finding import Finding, Level, problem
 from coordinator.kaggle_rules import SOURCE_KINDS
 from coordinator.kernel import check_collisions, needed_slugs, render_metadata
 from coordinator.ledger import Ledger, Run, dataset_versions, other_writer, run_times
-from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, TargetName, experiment_names, git, kernel_titles, resolve
 from coordinator.runs import override_problems
 from coordinator.target import DatasetState, RunState

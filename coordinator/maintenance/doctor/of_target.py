@@ -10,8 +10,8 @@ from datetime import UTC
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, ProjectError
+from coordinator.finding import Finding, Level, problem
 from coordinator.kaggle_rules import normal_name
-from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Project, TargetName
 from coordinator.runs import source_remedy
 from coordinator.target import Target, credential_files, find_credentials, kaggle_endpoint, local, open_target

@@ -10,7 +10,7 @@ from coordinator.datasets import unknown_version
 from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, add_dataset_version
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
-from coordinator.project import TARGETS
+from coordinator.project import is_target_name
 from coordinator.target import DatasetState
 from coordinator.workspace import Workspace
 
@@ -21,7 +21,7 @@ def check_rows(ledger: Ledger) -> Iterator[Problem]:
     """Of the ledger alone."""
     for row in ledger.statement("SELECT id, target, reference, state, version FROM dataset_versions", {}):
         name = f"version {row['id']} of the data set {row['reference']}"
-        if row["target"] not in TARGETS or row["state"] not in list(DatasetState):
+        if not is_target_name(row["target"]) or row["state"] not in list(DatasetState):
             yield Problem(
                 f"the row of {name} does not read",
                 "remove it: the target knows what it has, and the next push asks",

@@ -10,10 +10,10 @@ import pytest
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound, TargetError
+from coordinator.finding import Level
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sources import outdated_in
-from coordinator.maintenance.doctor.finding import Level
 from coordinator.maintenance.doctor.of_project import check_needs
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
