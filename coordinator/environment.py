@@ -46,6 +46,12 @@ VARIABLES = (
         "Another address for the target kaggle, for example of `coord local serve`.",
         "http://127.0.0.1:7788",
     ),
+    Variable(
+        "COORD_SSH_CONFIG",
+        "you",
+        "ssh's configuration for clusters, instead of ~/.ssh/config.",
+        "/home/ada/lab/ssh_config",
+    ),
     Variable("COORD_CONFIG", "program", "Path of the resolved config, a JSON file.", "/tmp/coord-x/config.json"),
     Variable("COORD_EXPERIMENT", "program", "Name of the experiment.", "lr001_step4"),
     Variable(
