@@ -39,7 +39,7 @@ def _oof(coord: Coord, version: int, *, to: str = "uni") -> str:
 def test_the_daily_loop_through_ssh(steps: MakeSteps, ssh_host: SshHost) -> None:
     """push, logs --follow, status, fetch-results, cancel, doctor: one shared connection to the login node."""
     coord = steps(f'host = "{ssh_host.name}"')
-    assert "pushed base uni-v1" in coord("push", "--exp", "base", *UNI).stdout
+    assert "pushed base uni-v1" in coord("push", "--exp", "base", *UNI).stderr
     assert "begun at the start" in coord("logs", "--exp", "base", *UNI, "--follow").stdout
     assert "COMPLETE" in _wait(coord)
     _oof(coord, 1)
@@ -67,13 +67,13 @@ def test_a_time_limit_is_no_end(steps: MakeSteps) -> None:
 
 
 def _row(coord: Coord, run: str) -> str:
-    return next(line for line in coord("status", "--all").stdout.splitlines() if run in line)
+    return next(line for line in coord("status").stdout.splitlines() if run in line)
 
 
 @pytest.mark.slow
 def test_a_preempted_run_goes_on(steps: MakeSteps, slurm_cluster: Engine, tmp_path: Path) -> None:
     coord = steps('partition = "gpu"')
-    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=70")
+    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=200")
     log = tmp_path / "root" / "kernels" / "ada" / "steps-base" / "v1" / "log.jsonl"
     until(lambda: log.exists() and "begun" in log.read_text())
     begun = time.monotonic()

@@ -251,9 +251,8 @@ class RunStart:
             try:
                 append(self.path("log.jsonl"), ("" if not self.is_full else "\n") + line)
                 self.is_full = False
-            except OSError as error:
-                self.is_full = True
-                sys.stderr.write(f"coord: the log cannot be written: {error.strerror}\n")
+            except OSError:
+                self.is_full = True  # the job's own output is on the same disk: it is not told there
 
     def end(self, code: "int | None", following: str) -> None:
         if self.is_full:
