@@ -102,7 +102,9 @@ class Jobs:
         if status == 200:
             return
         if status == 500 and _NOT_STARTED in text:
-            raise Later(f"{self.address} takes no jobs yet: {_line(text)}", hint="Its head is starting: try again soon.")
+            raise Later(
+                f"{self.address} takes no jobs yet: {_line(text)}", hint="Its head is starting: try again soon."
+            )
         if status == 400:
             raise TargetError(f"{self.address} refused the job: {_last_line(text)}")
         # Also the answer for an id that is known, with a traceback.
