@@ -33,7 +33,12 @@ VARIABLES = (
     Variable("_COORD_COMPLETE", "internal", "Which shell's script asks for completions.", "bash_complete"),
     Variable("COMP_WORDS", "internal", "The line that a shell's script asks to complete.", "coord push b"),
     Variable("COMP_CWORD", "internal", "The word of it that is completed, or its number.", "2"),
-    Variable("COORD_TARGET", "you", "The target, where `--target` does not name one: kaggle or local.", "local"),
+    Variable(
+        "COORD_TARGET",
+        "you",
+        "The target, where `--target` names none: kaggle, local, or one of [tool.coord.targets].",
+        "local",
+    ),
     Variable(
         "COORD_TRUST",
         "you",

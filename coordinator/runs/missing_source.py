@@ -8,7 +8,8 @@ from typing import Any
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SOURCE_KINDS, normal_name
 from coordinator.kernel import kernel_slug
-from coordinator.project import Project, TargetName, kernel_titles
+from coordinator.project import Project, TargetName, TargetSettings, kernel_titles
+from coordinator.target import LOCAL
 from coordinator.text import command_line
 
 _PAGES = {
@@ -24,7 +25,9 @@ def source_remedy(project: Project, kind: str, name: str, target: TargetName) ->
     if kind == "kernel_sources" and (own := _own_kernel(project, name)):
         push = command_line("coord", "push", "--exp", own, "--wait", "--target", target)
         return f"Its kernel is made of {own}: {push} (needs: [{own}] in the experiment attaches it by itself)"
-    if target == "local":
+    if (cluster := project.settings.targets.get(target)) is not None:
+        return _on_cluster(cluster, kind, name, target)
+    if target == LOCAL:
         return _local(kind, name)
     page = f"{_PAGES[kind]}{name}"
     if kind == "competition_sources":
@@ -37,6 +40,20 @@ def source_remedy(project: Project, kind: str, name: str, target: TargetName) ->
     return f"Check the name: {page}. If it is private, ask its owner to share it. {ways[kind]}"
 
 
+def _on_cluster(cluster: TargetSettings, kind: str, name: str, target: TargetName) -> str:
+    """Where its files go, and the line of the settings that says so."""
+    if kind == "kernel_sources":
+        return f"Push the kernel {name} to {target}, and let it complete; or say in sources where its output lies."
+    where = cluster.sources.get(name) or f"{cluster.root}/data/{name.replace('/', '-')}"
+    place = f"{cluster.host}:{where}/" if cluster.host else f"{where}/"
+    copy = command_line("rsync", "-a", "DIR/", place)
+    if name in cluster.sources:
+        return f"Copy its files there: {copy}"
+    return f'Copy its files there ({copy}), and name the folder: sources = {{"{name}" = "{where}"}} in ' + (
+        f"[tool.coord.targets.{target}]"
+    )
+
+
 def _local(kind: str, name: str) -> str:
     words = {
         "dataset_sources": ("add-dataset", name, "DIR"),
@@ -45,9 +62,9 @@ def _local(kind: str, name: str) -> str:
     }
     if kind == "kernel_sources":
         return f"Push the kernel {name} to the local Kaggle, and let it complete; or attach its output as a data set."
-    add = f"Make it known to the local Kaggle: {command_line('coord', 'local', *words[kind])}"
+    add = f"Make it known to the local Kaggle: {command_line('coord', LOCAL, *words[kind])}"
     if kind == "dataset_sources":
-        return f"{add}, or {command_line('coord', 'data', 'push', 'DIR', name, '--target', 'local')}"
+        return f"{add}, or {command_line('coord', 'data', 'push', 'DIR', name, '--target', LOCAL)}"
     return add
 
 

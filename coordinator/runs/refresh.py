@@ -88,9 +88,12 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
     if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
         changes["last_event"] = newest
-    if state is RunState.RUNNING:
+    if session.attempts:
+        changes["attempts"] = len(session.attempts)
+        changes["started_at"] = session.attempts[0].started.astimezone(UTC).isoformat(timespec="seconds")
+    elif state is RunState.RUNNING:
         changes["started_at"] = _started_at(current, seen.records)
-    elif not state.is_active:
+    if not state.is_active:
         changes["ended_at"] = now()
     if all(getattr(current, name) == value for name, value in changes.items()):
         return current

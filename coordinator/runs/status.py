@@ -15,7 +15,7 @@ from coordinator.project import Project, TargetName
 from coordinator.results import EVENTS, Event, read_events
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import Look, look, record
-from coordinator.target import Target, open_target
+from coordinator.target import Target, known_abilities, open_target
 from coordinator.workspace import Workspace
 
 AT_ONCE = 50
@@ -23,8 +23,8 @@ AT_ONCE = 50
 
 
 _EVENTS_READ = 1 << 20
-_PAUSE = {"local": 2.0, "kaggle": 10.0}
-"""Seconds between two looks."""
+_PAUSE = 2.0
+"""Seconds between two looks, where no target says how many."""
 
 
 @dataclass(frozen=True)
@@ -223,9 +223,10 @@ def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTE
             return
         if now.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-        clock.sleep(pause_between_looks(active))
+        clock.sleep(pause_between_looks(targets.project, active))
 
 
-def pause_between_looks(active: Iterable[Run]) -> float:
-    """Seconds to wait before these runs are asked for again."""
-    return _PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"]
+def pause_between_looks(project: Project, active: Iterable[Run]) -> float:
+    """Seconds to wait before these runs are asked for again: as long as the most patient of their targets wants."""
+    found = [known for name in {run.target for run in active} if (known := known_abilities(project, name))]
+    return max((each.look_every.status for each in found), default=_PAUSE)

@@ -1,8 +1,10 @@
 from . import local as local
 from .abilities import (
-    ABILITIES as ABILITIES,
+    KAGGLE as KAGGLE,
+    LOCAL as LOCAL,
     Abilities as Abilities,
     abilities_of as abilities_of,
+    known_abilities as known_abilities,
     lacking as lacking,
     recorded_abilities as recorded_abilities,
     said_kind as said_kind,
@@ -20,7 +22,13 @@ from .datasets import (
     DatasetState as DatasetState,
     UploadPlace as UploadPlace,
 )
-from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
+from .open import (
+    cluster_findings as cluster_findings,
+    is_answering as is_answering,
+    kaggle_endpoint as kaggle_endpoint,
+    open_target as open_target,
+    place_of as place_of,
+)
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,
     Attempt as Attempt,

@@ -12,9 +12,11 @@ from coordinator.kaggle_rules import (
     SESSIONS_AT_ONCE,
     SOURCE_MAX,
     TPU_SESSION_MAX,
-    kind_of_shape,
 )
 from coordinator.project import STANDARD_TARGETS, Project, Settings, TargetKind, TargetName, TargetSettings
+
+KAGGLE, LOCAL = STANDARD_TARGETS
+"""The names of the targets that every project has, for what is about one of them: the quota, a rehearsal."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class LookEvery:
     """At most, between two questions about a run that a command waits for."""
     slot: float
     """Between two questions whether a session has ended, so that another one can start."""
+    retry: float = 300.0
+    """Until a push that found no room is tried again anyway: coord does not know what others run there."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Abilities:
     """Bytes of a kernel's one file; None: no limit of the target."""
     largest_output: int | None = None
     """Bytes of a file of the output; None: no limit of the target."""
-    transfers_at_once: int = 16
+    transfers_at_once: int = 32
     """Files that are fetched at the same time."""
     is_on_this_machine: bool = False
     """The sessions run here."""
@@ -74,9 +78,8 @@ class Abilities:
     has_arrays: bool = False
     """Many kernels can be pushed in one request, with a cap on how many run at a time: see `PushesMany`."""
 
-    def longest_session(self, machine_shape: str | None) -> int | None:
-        """The seconds that a session on such a machine may run at most; None: the target has no limit of its own."""
-        is_tpu = kind_of_shape(machine_shape) == "tpu"
+    def longest_session(self, *, is_tpu: bool) -> int | None:
+        """The seconds that a session may run at most; None: the target has no limit of its own."""
         return self.longest_tpu_session_seconds if is_tpu else self.longest_session_seconds
 
 
@@ -122,14 +125,14 @@ ABILITIES: Mapping[TargetKind, Abilities] = {
     ),
     "slurm": Abilities(
         kind="slurm",
-        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0),
+        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0, retry=15.0),
         transfers_at_once=6,  # of the ten sessions that one ssh connection takes
         resumes_itself=True,
         has_arrays=True,
     ),
     "ray": Abilities(
         kind="ray",
-        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0),
+        look_every=LookEvery(status=5.0, wait=5.0, slot=5.0, retry=15.0),
         transfers_at_once=6,
     ),
 }
@@ -155,6 +158,11 @@ def target_settings(project: Project, name: TargetName) -> TargetSettings:
 def abilities_of(project: Project, name: TargetName) -> Abilities:
     """What the target of that name can do. Raises TargetError if the settings have no such target."""
     return ABILITIES[kind_of_target(project, name)]
+
+
+def known_abilities(project: Project, name: TargetName) -> Abilities | None:
+    """The same; None if the settings have no such target."""
+    return abilities_of(project, name) if name in project.settings.target_names else None
 
 
 def recorded_abilities(name: TargetName) -> Abilities | None:

@@ -6,12 +6,14 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
+from types import ModuleType
 
 from coordinator.errors import CredentialsError, ProjectError
+from coordinator.finding import Finding
 from coordinator.kaggle_rules import normal_name
-from coordinator.project import Project, TargetName
+from coordinator.project import Project, TargetName, TargetSettings
 from coordinator.target import local
-from coordinator.target.abilities import kind_of_target, target_settings
+from coordinator.target.abilities import KAGGLE, kind_of_target, target_settings
 from coordinator.target.addresses import is_address, is_safe
 from coordinator.target.credentials import Credentials, find_credentials
 from coordinator.target.protocol import Target
@@ -52,13 +54,40 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
 
 
 def _cluster(project: Project, name: TargetName) -> contextlib.AbstractContextManager[Target]:
-    # Imported here: what talks to a cluster is loaded by commands that do.
     settings = target_settings(project, name)
-    package = importlib.import_module(f"coordinator.target.{settings.KIND}")
-    opened: contextlib.AbstractContextManager[Target] = getattr(package, f"open_{settings.KIND}")(
+    opened: contextlib.AbstractContextManager[Target] = getattr(_package(settings), f"open_{settings.KIND}")(
         project, name, settings
     )
     return opened
+
+
+def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
+    """What there is to say about a cluster before anything is pushed to it, for `coord doctor`.
+
+    Raises TargetError if the settings have no such target.
+    """
+    settings = target_settings(project, name)
+    found: Iterator[Finding] = _package(settings).findings(project, name, settings)
+    return found
+
+
+def place_of(project: Project, name: TargetName) -> str:
+    """Where a target is: Kaggle's address, or a cluster's host and folder; empty for this machine."""
+    settings = project.settings.targets.get(name)
+    if settings is not None:
+        return f"{settings.host}:{settings.root}" if settings.host else settings.root
+    return kaggle_endpoint() if name == KAGGLE else ""
+
+
+def is_answering(project: Project, name: TargetName) -> None:
+    """Asks the target one small question. Raises what `open_target` does, and NoAnswer or its leaves."""
+    with open_target(project, name) as target:
+        next(iter(target.kernels()), None)
+
+
+def _package(settings: TargetSettings) -> ModuleType:
+    # Imported here: what talks to a cluster is loaded by commands that do.
+    return importlib.import_module(f"coordinator.target.{settings.KIND}")
 
 
 def kaggle_endpoint() -> str:

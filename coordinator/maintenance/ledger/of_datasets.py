@@ -37,6 +37,8 @@ def check_rows(ledger: Ledger) -> Iterator[Problem]:
 
 def check_target(workspace: Workspace) -> Iterator[Problem | NotAsked]:
     """Versions that coord pushed and the ledger does not have, of what the settings and the runs attach."""
+    if not workspace.target.abilities.has_datasets:
+        return
     names = [*workspace.project.settings.kernel.dataset_sources]
     for run in workspace.ledger.readable():
         names += run.metadata.get("dataset_sources") or [] if run.target == workspace.target.name else []

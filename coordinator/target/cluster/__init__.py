@@ -6,7 +6,8 @@
 
 from coordinator.target.cluster.far_side import FarSide
 from coordinator.target.cluster.place import ClusterPlace, Order
-from coordinator.target.cluster.record import Attempt, RunRecord
-from coordinator.target.cluster.shell import Reply, Shell, open_shell
+from coordinator.target.cluster.record import RunRecord
+from coordinator.target.cluster.shell import Shell, ShellReply, open_shell
+from coordinator.target.cluster.starter import REQUEUE
 
-__all__ = ["Attempt", "ClusterPlace", "FarSide", "Order", "Reply", "RunRecord", "Shell", "open_shell"]
+__all__ = ["REQUEUE", "ClusterPlace", "FarSide", "Order", "RunRecord", "Shell", "ShellReply", "open_shell"]

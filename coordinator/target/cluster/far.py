@@ -18,7 +18,6 @@ import pwd
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -41,7 +40,7 @@ Answer = Dict[str, Any]
 
 
 class Refused(Exception):
-    """What the user is told: `kind` is "gone", "missing", "full" or "refused"."""
+    """What the user is told: `kind` is "gone", "full", "unknown" (whether it took effect) or "refused"."""
 
     def __init__(self, kind: str, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -94,18 +93,6 @@ def write_file(path: str, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def replace_file(path: str, text: str) -> None:
-    """Writes a file as a whole, or not at all."""
-    new = path + ".new"
-    try:
-        write_file(new, text)
-        os.replace(new, path)
-    except OSError:
-        if os.path.exists(new):
-            os.unlink(new)
-        raise
 
 
 # --- a push
@@ -383,24 +370,6 @@ ANSWERS: "dict[str, Callable[[Answer], Answer]]" = {
     each.__name__: each for each in (claim, places, look, source, kernels, outputs, cancel, place)
 }
 STREAMS: "dict[str, Callable[[Answer], None]]" = {"read": read, "log": log}
-
-
-def ran(words: "list[str]", given: str = "", seconds: float = 60.0) -> "tuple[int, str, str]":
-    """(exit code, output, errors) of a program here; code 127 if it is not there."""
-    try:
-        done = subprocess.run(
-            words,
-            input=given.encode("utf-8"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=seconds,
-            check=False,
-        )
-    except FileNotFoundError:
-        return 127, "", f"{words[0]} is not there"
-    except subprocess.TimeoutExpired:
-        return 124, "", f"{words[0]} gave no answer in {seconds:.0f} s"
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 def answer(found: Answer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -24,8 +25,12 @@ def program(*parts: Path) -> bytes:
     """The far side's program, with these modules behind it: what they import from coord is in the text before them."""
     texts = [Path(__file__).with_name("far.py").read_text(encoding="utf-8")]
     for part in parts:
-        lines = part.read_text(encoding="utf-8").splitlines(keepends=True)
-        texts.append("".join(line for line in lines if not line.startswith("from coordinator.")))
+        text = part.read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        for node in reversed(ast.parse(text).body):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("coordinator."):
+                del lines[node.lineno - 1 : node.end_lineno]
+        texts.append("".join(lines))
     return "\n".join(texts).encode("utf-8")
 
 
@@ -108,6 +113,8 @@ class FarSide:
         hint = clean(str(error.get("hint") or "")) or None
         if error.get("kind") == "gone":
             return NoAccess(what, hint=hint)
+        if error.get("kind") == "unknown":
+            return NoAnswer(what, hint=hint)
         if error.get("kind") == "full":
             hint = f"Make room below {self.path(self.root)}: old kernels there are folders v1, v2, ... of a kernel."
             return TargetError(what, hint=hint)

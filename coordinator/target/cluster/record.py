@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from coordinator.target.protocol import Attempt, RunState, SessionState
 from coordinator.text import clean
 
 _SHOWN = 500  # characters
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One start of a run."""
-
-    number: int
-    started: datetime
-    """UTC"""
-    ended: datetime | None
-    host: str
-    why: str = ""
-    """Why it ended before its work was done: "time limit", "preempted", "node failed", "cancelled"; else empty."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +74,41 @@ class RunRecord:
         """Seconds since the push."""
         return max(0.0, self.now - self.pushed)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the kernel reports that all is done, where the starter was ended before it could say so."""
+        return self.status == "complete" and self.code in (None, 0)
+
+    def verdict(self) -> SessionState | None:
+        """The state of the run as far as its own record decides it; None: ask the engine."""
+        if self.following != "end":
+            return None
+        if self.code == 0:
+            return SessionState(RunState.COMPLETE, attempts=self.attempts)
+        if self.is_cancelled:
+            return SessionState(RunState.CANCELLED, attempts=self.attempts)
+        if self.signal == "USR1":
+            message = f"its time limit stopped it, in start {len(self.attempts)}"
+        else:
+            message = f"the kernel ended with code {self.code}"
+        return SessionState(RunState.ERROR, message, attempts=self.attempts)
+
 
 def _attempt(row: Mapping[str, Any], *, is_last: bool, is_cancelled: bool) -> Attempt:
     ended = row.get("ended")
     why = {"USR1": "time limit", "TERM": "preempted"}.get(_text(row.get("signal")), "")
     if is_last:
         # Of the last start only the engine may know why SIGTERM came.
-        why = "cancelled" if is_cancelled and row.get("code") != 0 else why if row.get("next") == "requeue" else ""
-    elif ended is None:
+        is_by_limit = row.get("signal") == "USR1" and row.get("code") != 0 and ended is not None
+        why = "cancelled" if is_cancelled and row.get("code") != 0 else why if is_by_limit else ""
+    elif ended is None and not why:
         why = "node failed"
     return Attempt(
         number=int(row["number"]) if isinstance(row.get("number"), int) else 0,
         started=_time(row.get("started")),
         ended=None if ended is None else _time(ended),
         host=_text(row.get("host")),
-        why=why,
+        reason=why,
     )
 
 

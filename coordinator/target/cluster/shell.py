@@ -31,7 +31,7 @@ _BROKEN = 255  # ssh's exit code for its own errors
 
 
 @dataclass(frozen=True)
-class Reply:
+class ShellReply:
     """How a command ended."""
 
     code: int
@@ -54,7 +54,7 @@ class Shell(Protocol):
     host: str
     """The name in ssh's configuration; empty for this machine."""
 
-    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> Reply:
+    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> ShellReply:
         """Runs a command to its end. `given` is its standard input.
 
         Raises NotSent without a connection, NoAnswer where it broke off, or after `seconds`.
@@ -78,7 +78,7 @@ class Here:
 
     host = ""
 
-    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> Reply:
+    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> ShellReply:
         return _run(words, given, seconds, "this machine")
 
     def stream(self, words: Sequence[str], *, given: bytes = b"") -> Stream:
@@ -99,7 +99,7 @@ class Ssh:
         self._socket = "" if IS_WINDOWS else _socket_path(f"{self._config}\n{host}")
         self._is_theirs: bool | None = None
 
-    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> Reply:
+    def run(self, words: Sequence[str], *, given: bytes = b"", seconds: float = 60.0) -> ShellReply:
         self._connect()
         with self._slots:
             reply = _run(self._command(words), given, seconds, self.host)
@@ -195,7 +195,7 @@ def _last_line(text: str) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def _run(words: Sequence[str], given: bytes, seconds: float, where: str) -> Reply:
+def _run(words: Sequence[str], given: bytes, seconds: float, where: str) -> ShellReply:
     try:
         # A session of its own: Ctrl-C ends coord, and not a submission half-way.
         done = subprocess.run(
@@ -205,7 +205,7 @@ def _run(words: Sequence[str], given: bytes, seconds: float, where: str) -> Repl
         raise NoAnswer(f"{where} gave no answer in {seconds:.0f} s", hint="Try again in a while.") from None
     except OSError as error:
         raise _not_started(words[0], error) from error
-    return Reply(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+    return ShellReply(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
 
 def _stream(

@@ -12,6 +12,7 @@ then the engine's decision; after a cancel, it does not.
 """
 
 import codecs
+import ctypes
 import errno
 import json
 import os
@@ -39,7 +40,7 @@ PATIENCE = 5.0  # seconds for what the kernel left behind to end
 Record = Dict[str, Any]
 
 
-class Start:
+class RunStart:
     """One start of a run."""
 
     def __init__(self, folder: str, job: str) -> None:
@@ -85,7 +86,7 @@ class Start:
     def run(self) -> int:
         """Runs the kernel, and returns this program's exit code."""
         if not self.is_ours():
-            print("coord: the run is another job's: nothing is done", file=sys.stderr)
+            sys.stderr.write("coord: the run is another job's: nothing is done\n")
             return 0
         last = self.earlier[-1] if self.earlier else {}
         if last.get("next") == "end":
@@ -120,7 +121,9 @@ class Start:
         if number == signal.SIGUSR1 and not self.can_go_on:
             return  # it would lose the time that is left, and nothing could go on
         if number == signal.SIGTERM or not self.signal:
-            self.signal = self.signal or signal.Signals(number).name[3:]
+            if not self.signal:
+                self.signal = signal.Signals(number).name[3:]
+                self.note(number=self.number, signal=self.signal)
             if self.child is not None and self.child.poll() is None:
                 self.child.send_signal(signal.SIGTERM)
 
@@ -178,6 +181,7 @@ class Start:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         if self.signal:  # it came before there was a kernel
             child.send_signal(signal.SIGTERM)
@@ -216,8 +220,10 @@ class Start:
     # The log and the record
 
     def beat(self) -> None:
-        """Touches a file as long as the kernel runs."""
+        """Touches a file as long as the kernel runs; ends a cancelled run, of which the engine may not have heard."""
         while True:
+            if self.is_cancelled and not self.signal:
+                os.kill(os.getpid(), signal.SIGTERM)
             try:
                 os.close(os.open(self.path("alive"), os.O_WRONLY | os.O_CREAT, 0o644))
                 os.utime(self.path("alive"))
@@ -241,7 +247,7 @@ class Start:
                 self.is_full = False
             except OSError as error:
                 self.is_full = True
-                print(f"coord: the log cannot be written: {error.strerror}", file=sys.stderr)
+                sys.stderr.write(f"coord: the log cannot be written: {error.strerror}\n")
 
     def end(self, code: "int | None", following: str) -> None:
         if self.is_full:
@@ -258,6 +264,14 @@ class Start:
                 raise
             os.unlink(self.path("reserve"))
             append(self.path("attempts.jsonl"), "\n" + line)  # a part of it may have been written
+
+
+def end_with_parent() -> None:
+    """Lets the kernel end where the starter is killed: it has a session of its own (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    except (AttributeError, OSError):
+        pass
 
 
 def append(path: str, text: str) -> None:
@@ -289,4 +303,4 @@ def attempts_in(path: str) -> "list[Record]":
 
 
 if __name__ == "__main__":
-    sys.exit(Start(os.path.abspath(sys.argv[1]), sys.argv[2]).run())
+    sys.exit(RunStart(os.path.abspath(sys.argv[1]), sys.argv[2]).run())

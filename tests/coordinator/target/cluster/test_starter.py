@@ -90,7 +90,7 @@ def test_a_warned_kernel_saves_and_goes_on(place: ClusterPlace) -> None:
     assert job.wait() == REQUEUE
     assert start(folder).wait() == 0
     (record,) = place.records([ref])
-    assert [each.why for each in record.attempts] == ["time limit", ""]
+    assert [each.reason for each in record.attempts] == ["time limit", ""]
     assert (record.code, record.following) == (0, "end")
     text = _text(place, ref)
     assert text.startswith("begun None\ncoord: start 2 of the run")
@@ -131,7 +131,7 @@ def test_a_kernel_that_cannot_go_on_uses_its_time(place: ClusterPlace) -> None:
     assert place.records([ref])[0].following == "wait"
     assert start(folder).wait() == 0
     (record,) = place.records([ref])
-    assert [each.why for each in record.attempts] == ["preempted", ""]
+    assert [each.reason for each in record.attempts] == ["preempted", ""]
     assert _text(place, ref).count("begun []") == 2
 
 
@@ -159,7 +159,7 @@ def test_a_cancelled_run_does_not_come_back(place: ClusterPlace) -> None:
     assert start(folder).wait() == 0
     (record,) = place.records([ref])
     assert (record.is_cancelled, record.following) == (True, "end")
-    assert [each.why for each in record.attempts] == ["cancelled"]
+    assert [each.reason for each in record.attempts] == ["cancelled"]
 
 
 def test_cancelled_before_its_start(place: ClusterPlace) -> None:
@@ -184,7 +184,7 @@ def test_a_killed_start_is_followed_by_another(place: ClusterPlace) -> None:
     finally:
         del os.environ["X"]
     (record,) = place.records([ref])
-    assert [each.why for each in record.attempts] == ["node failed", ""]
+    assert [each.reason for each in record.attempts] == ["node failed", ""]
 
 
 def test_what_a_kernel_leaves_behind_ends_with_it(place: ClusterPlace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,9 +228,7 @@ def test_the_end_is_recorded_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_live_log_is_followed(place: ClusterPlace) -> None:
-    ref, folder = claimed(
-        place, "import time\nfor n in range(3):\n    print(f'line {n}')\n    time.sleep(0.3)"
-    )
+    ref, folder = claimed(place, "import time\nfor n in range(3):\n    print(f'line {n}')\n    time.sleep(0.3)")
     job = start(folder)
     seen = "".join(record.data for record in place.follow(ref, idle_seconds=20))
     assert seen == "line 0\nline 1\nline 2\n"
