@@ -83,6 +83,8 @@ class Jobs:
     def jobs(self) -> list[Job]:
         """All jobs that were submitted with this API."""
         found = self._parsed(*self._send("GET", "/api/jobs/"))
+        if not isinstance(found, list):
+            raise self._unusable()
         return [_job(each) for each in found if isinstance(each, dict) and each.get("submission_id")]
 
     def submit(self, id: str, entrypoint: str, asks: Amounts, variables: Mapping[str, str]) -> None:
@@ -102,7 +104,9 @@ class Jobs:
         if status == 200:
             return
         if status == 500 and _NOT_STARTED in text:
-            raise Later(f"{self.address} takes no jobs yet: {_line(text)}", hint="Its head is starting: try again soon.")
+            raise Later(
+                f"{self.address} takes no jobs yet: {_line(text)}", hint="Its head is starting: try again soon."
+            )
         if status == 400:
             raise TargetError(f"{self.address} refused the job: {_last_line(text)}")
         # Also the answer for an id that is known, with a traceback.
@@ -134,8 +138,11 @@ class Jobs:
     def _object(self, status: int, text: str) -> Mapping[str, Any]:
         found = self._parsed(status, text)
         if not isinstance(found, dict):
-            raise NoAnswer(f"{self.address}: its answer is not usable")
+            raise self._unusable()
         return found
+
+    def _unusable(self) -> NoAnswer:
+        return NoAnswer(f"{self.address}: its answer is not usable")
 
     def _parsed(self, status: int, text: str) -> Any:
         if status in (401, 403):
