@@ -159,7 +159,7 @@ def test_the_daily_loop(lab: Lab) -> None:
     assert "ünïcødé" in (results / "log.txt").read_text(encoding="utf-8")
 
     lab.coord("push", "--exp", "base", "-t", "local", "--wait")
-    compared = lab.coord("compare", "base@local", "slow@lab").stdout
+    compared = lab.coord("compare", "base@local-v1", "slow@lab-v1").stdout
     assert "0.7550" in compared
 
 
