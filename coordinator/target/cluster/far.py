@@ -14,7 +14,6 @@ What a kernel has written there is not trusted: names are checked, sizes bounded
 import errno
 import json
 import os
-import pwd
 import re
 import shutil
 import stat
@@ -299,6 +298,10 @@ def cancel(request: Answer) -> Answer:
 
 def place(request: Answer) -> Answer:
     """Whether the root can be written, and how much room there is."""
+    if sys.platform == "win32":
+        raise NotImplementedError
+    import pwd
+
     root = request["root"]
     os.makedirs(root, exist_ok=True)
     with tempfile.TemporaryFile(dir=root) as file:

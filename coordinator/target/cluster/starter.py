@@ -85,6 +85,8 @@ class RunStart:
 
     def run(self) -> int:
         """Runs the kernel, and returns this program's exit code."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         if not self.is_ours():
             sys.stderr.write("coord: the run is another job's: nothing is done\n")
             return 0
@@ -118,6 +120,8 @@ class RunStart:
         return "requeue" if limits < int(self.meta.get("requeues", 0)) else "end"
 
     def on_signal(self, number: int, _: "FrameType | None") -> None:
+        if sys.platform == "win32":
+            return
         if number == signal.SIGUSR1 and not self.can_go_on:
             return  # it would lose the time that is left, and nothing could go on
         if number == signal.SIGTERM or not self.signal:
@@ -171,6 +175,8 @@ class RunStart:
 
     def kernel(self, environment: "dict[str, str]") -> int:
         """Runs the kernel to its end, with its output into the log; returns its exit code."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         command = [sys.executable, self.path("kernel.py")]
         # It gets no SIGUSR1 or SIGTERM of the job's: only what `on_signal` sends.
         self.child = child = subprocess.Popen(
@@ -245,9 +251,8 @@ class RunStart:
             try:
                 append(self.path("log.jsonl"), ("" if not self.is_full else "\n") + line)
                 self.is_full = False
-            except OSError as error:
-                self.is_full = True
-                sys.stderr.write(f"coord: the log cannot be written: {error.strerror}\n")
+            except OSError:
+                self.is_full = True  # the job's own output is on the same disk: it is not told there
 
     def end(self, code: "int | None", following: str) -> None:
         if self.is_full:
@@ -268,6 +273,8 @@ class RunStart:
 
 def end_with_parent() -> None:
     """Lets the kernel end where the starter is killed: it has a session of its own (Linux)."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     except (AttributeError, OSError):

@@ -1,7 +1,7 @@
 """Kernels as jobs of a Ray cluster: its Jobs API over plain HTTP, without Ray on this machine.
 
-`jobs` asks the head, `room` decides what fits, `state` says from the run's own record and the head's answer how a run is,
-`target` has the methods of a target.
+`jobs` asks the head, `room` decides what fits, `state` judges a run by its own record and the head's answer,
+`target` has the methods of a target, `check` is for the doctor.
 """
 
 from coordinator.target.ray.check import findings

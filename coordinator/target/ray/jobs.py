@@ -83,6 +83,8 @@ class Jobs:
     def jobs(self) -> list[Job]:
         """All jobs that were submitted with this API."""
         found = self._parsed(*self._send("GET", "/api/jobs/"))
+        if not isinstance(found, list):
+            raise self._unusable()
         return [_job(each) for each in found if isinstance(each, dict) and each.get("submission_id")]
 
     def submit(self, id: str, entrypoint: str, asks: Amounts, variables: Mapping[str, str]) -> None:
@@ -136,8 +138,11 @@ class Jobs:
     def _object(self, status: int, text: str) -> Mapping[str, Any]:
         found = self._parsed(status, text)
         if not isinstance(found, dict):
-            raise NoAnswer(f"{self.address}: its answer is not usable")
+            raise self._unusable()
         return found
+
+    def _unusable(self) -> NoAnswer:
+        return NoAnswer(f"{self.address}: its answer is not usable")
 
     def _parsed(self, status: int, text: str) -> Any:
         if status in (401, 403):

@@ -18,22 +18,12 @@ def state_of(record: RunRecord, job: Job | None) -> SessionState:
 
     The record comes first: a head that was restarted has forgotten all jobs, and may have killed their programs.
     """
-    state, message = _by_record(record, job) or (_by_job(record, job) if job else _forgotten(record))
-    return SessionState(state, message, attempts=record.attempts)
-
-
-def _by_record(record: RunRecord, job: Job | None) -> tuple[RunState, str] | None:
+    if (verdict := record.verdict()) and not (job and job.code == TIMED_OUT and record.code):
+        return verdict
     if record.is_cancelled and (record.following or not record.attempts):
-        return RunState.CANCELLED, ""  # a job that is still in the queue ends without starting the program
-    if record.following not in ("end", "requeue", "wait"):
-        return None
-    if record.code == 0:
-        return RunState.COMPLETE, ""
-    if job is not None and job.code == TIMED_OUT:
-        return RunState.ERROR, "it reached the experiment's timeout_seconds"
-    if record.following == "wait" and (job is None or job.status in ("RUNNING", "STOPPED")):
-        return (RunState.CANCELLED, "its job was stopped") if job else (RunState.ERROR, f"it was stopped: {_FORGOTTEN}")
-    return RunState.ERROR, f"the program ended with code {record.code}"
+        return SessionState(RunState.CANCELLED)  # a job in the queue ends without starting the program
+    state, message = _by_job(record, job) if job else _forgotten(record)
+    return SessionState(state, message, attempts=record.attempts)
 
 
 def _by_job(record: RunRecord, job: Job) -> tuple[RunState, str]:
@@ -43,10 +33,12 @@ def _by_job(record: RunRecord, job: Job) -> tuple[RunState, str]:
         return RunState.RUNNING, ""
     if job.status == "STOPPED":
         return RunState.CANCELLED, "its job was stopped"
-    if not record.attempts:  # a setup line, or no place in the queue's 900 seconds
-        return RunState.ERROR, f"the program was not started: {record.said or job.message or job.status}"
     if job.code == TIMED_OUT:
         return RunState.ERROR, "it reached the experiment's timeout_seconds"
+    if record.following == "wait":
+        return RunState.ERROR, f"it was stopped, and ended with code {record.code}"
+    if not record.attempts:  # a setup line, or no place in the queue's 900 seconds
+        return RunState.ERROR, f"the program was not started: {record.said or job.message or job.status}"
     return RunState.ERROR, f"its job ended, and its record has no end: {job.message or job.status}"
 
 

@@ -6,9 +6,9 @@ In a version's folder it adds job.sh (what sbatch gets) and job (what sbatch ans
 """
 
 import os
-import pwd
 import re
 import subprocess
+import sys
 import time
 from typing import Any, Dict
 
@@ -87,7 +87,7 @@ def make_array(folder: str, request: "Row", members: "list[str]") -> None:
 
 def submitted(folder: str, name: str) -> str:
     """The job of a folder: the one that it has, or a new one. What sbatch answers is kept there, whoever listens."""
-    known = job_in(folder) or job_named(name)
+    known = job_in(folder) or job_named(name, folder)
     if known:
         return known
     indices = read_text(os.path.join(folder, "array")).strip()
@@ -107,7 +107,7 @@ def submitted(folder: str, name: str) -> str:
         process.wait(120)
     except subprocess.TimeoutExpired:
         pass  # it goes on, and leaves its answer
-    found = job_in(folder) or job_named(name)
+    found = job_in(folder) or job_named(name, folder)
     if found:
         return found
     said = last_line(read_text(os.path.join(folder, "job.err")))
@@ -154,39 +154,43 @@ def job_in(folder: str) -> str:
     return found.group() if found else ""
 
 
-def job_named(name: str) -> str:
-    """The oldest job of that name that Slurm knows; empty if it knows none."""
-    rows = [row for row in queue() if row["name"] == name]
+def job_named(name: str, folder: str) -> str:
+    """The oldest job of that name and folder that Slurm knows; empty if it knows none."""
+    rows = [row for row in queue() if is_of(row, name, folder)]
     if not rows:
-        rows = [row for row in accounted(["--name", name, "-S", "now-14days"]) if row["name"] == name]
+        rows = [row for row in accounted(["--name", name, "-S", "now-14days"]) if is_of(row, name, folder)]
     return min((row["array"] for row in rows), key=int, default="")
+
+
+def is_of(row: "Row", name: str, folder: str) -> bool:
+    return bool(row["name"] == name and os.path.realpath(row["folder"]) == os.path.realpath(folder))
 
 
 def queue() -> "list[Row]":
     """The user's jobs in squeue, of the last minutes also those that have ended; each task of an array by itself."""
-    form = "%F|%K|%T|%r|%j"
+    form = "%F|%K|%T|%r|%j|%Z"
     code, out, said = ran(["squeue", "--noheader", "--array", "--states=all", "--user", user(), "--format", form])
     if code:
         raise Refused("unknown", "squeue: " + last_line(said))
     rows = []
     for line in out.splitlines():
-        parts = line.strip().split("|", 4)
-        if len(parts) == 5 and parts[0].isdigit():
-            rows.append(dict(zip(("array", "task", "state", "reason", "name"), parts)))
+        parts = line.strip().split("|", 5)
+        if len(parts) == 6 and parts[0].isdigit():
+            rows.append(dict(zip(("array", "task", "state", "reason", "name", "folder"), parts)))
     return rows
 
 
 def accounted(which: "list[str]") -> "list[Row]":
     """Jobs in the accounting; none where there is no accounting."""
-    code, out, _ = ran(["sacct", "--noheader", "--parsable2", "-X", "--format=JobID,State,ExitCode,JobName", *which])
+    code, out, _ = ran(["sacct", "--noheader", "--parsable2", "-X", "--format=JobID,State,JobName,WorkDir", *which])
     rows = []
     for line in () if code else out.splitlines():
         parts = line.strip().split("|", 3)
         number = re.match(r"(\d+)(?:_(\d+))?$", parts[0])
         if len(parts) == 4 and number:
-            names = ("array", "task", "state", "reason", "name")
-            state = parts[1].split(" ")[0]  # CANCELLED by 1000
-            rows.append(dict(zip(names, (number.group(1), number.group(2) or "N/A", state, "", parts[3]))))
+            row = {"array": number.group(1), "task": number.group(2) or "N/A", "reason": ""}
+            # "CANCELLED by 1000"
+            rows.append(dict(row, state=parts[1].split(" ")[0], name=parts[2], folder=parts[3]))
     return rows
 
 
@@ -195,6 +199,10 @@ def key(row: "Row") -> str:
 
 
 def user() -> str:
+    if sys.platform == "win32":
+        raise NotImplementedError
+    import pwd
+
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -215,7 +223,7 @@ def states(request: "Row") -> "Row":
         each["job"], name, home = job_of(root, folder, each)
         mine = [row for row in rows if key(row) == (each["claim"] or each["job"])]
         if not mine and not each["claim"]:
-            mine = [row for row in rows if home == folder and row["name"] == name]
+            mine = [row for row in rows if home == folder and is_of(row, name, folder)]
         each["queue"] = mine[-1] if mine else None
         if mine or each["job"] or each["attempts"] or each["cancelled"] or time.time() - (each["pushed"] or 0) < YOUNG:
             continue
@@ -247,7 +255,7 @@ def end(request: "Row") -> "Row":
     job, name, home = job_of(root, run_folder(root, ref), each)
     jobs = {number for number in (job, each["claim"]) if re.fullmatch(r"\d+(_\d+)?", number)}
     if home == run_folder(root, ref):
-        jobs |= {row["array"] for row in queue() if row["name"] == name}
+        jobs |= {row["array"] for row in queue() if is_of(row, name, home)}
     if jobs:
         code, _, said = ran(["scancel", *sorted(jobs)])
         if code and "invalid job" not in said.lower() and "already" not in said.lower():
