@@ -2,6 +2,7 @@
 #
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
+#   make test-clusters  the tests with a real Slurm, sshd and Ray, which it installs first (apt as root, pip)
 #   make bench   speed, as ratios to other programs in the same run
 #   make live-check  what Kaggle itself says to coord's assumptions, with your account (asks first; docs/live_check.md)
 #   make docs    the documentation as a site, in site/
@@ -13,6 +14,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+RAY_ENVIRONMENT ?= .venv-ray
 PIP_ARGS ?=
 JOBS ?= 3
 
@@ -23,7 +25,7 @@ SAMPLE := .coord/sample-data
 # A module that uses one of these may do what another system has not.
 OF_THE_SYSTEM := ^ *(import|from) (os|signal|socket|select|selectors|fcntl|msvcrt|winreg|resource|pty|tty|termios|ctypes|mmap|psutil|multiprocessing|asyncio|errno|time|syslog|pwd|grp|readline|shutil|subprocess|webbrowser)\b|sys\.platform
 
-.PHONY: help demo test tests quick lint types format bench live-check docs reference mutants clean install
+.PHONY: help demo test test-clusters tests quick lint types format bench live-check docs reference mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -57,6 +59,15 @@ test: lint
 
 tests: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray
+	apt-get install -y --no-install-recommends slurm-wlm munge openssh-server openssh-client
+	RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
+
+$(RAY_ENVIRONMENT)/bin/ray:
+	@# In an environment of its own: the libraries that Ray pins are not those that coord is tested with.
+	$(PYTHON) -m venv $(RAY_ENVIRONMENT)
+	$(RAY_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check 'ray[default]>=2.49'
 
 quick: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
@@ -108,4 +119,4 @@ mutants: $(READY)
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) .coord results dist site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(RAY_ENVIRONMENT) .coord results dist site .mypy_cache .ruff_cache .pytest_cache

@@ -24,7 +24,7 @@ from coordinator.bundle.bootstrap import stamp_of
 from coordinator.ledger import arrival
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import find_project
-from coordinator.project.settings import TargetName
+from coordinator.project.target_settings import TargetName
 from runner_test.server import running_server
 from runner_test.state import Reference, Version
 from runner_test.store import Store

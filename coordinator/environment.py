@@ -33,7 +33,12 @@ VARIABLES = (
     Variable("_COORD_COMPLETE", "internal", "Which shell's script asks for completions.", "bash_complete"),
     Variable("COMP_WORDS", "internal", "The line that a shell's script asks to complete.", "coord push b"),
     Variable("COMP_CWORD", "internal", "The word of it that is completed, or its number.", "2"),
-    Variable("COORD_TARGET", "you", "The target, where `--target` does not name one: kaggle or local.", "local"),
+    Variable(
+        "COORD_TARGET",
+        "you",
+        "The target, where `--target` names none: kaggle, local, or one of [tool.coord.targets].",
+        "local",
+    ),
     Variable(
         "COORD_TRUST",
         "you",
@@ -45,6 +50,12 @@ VARIABLES = (
         "you",
         "Another address for the target kaggle, for example of `coord local serve`.",
         "http://127.0.0.1:7788",
+    ),
+    Variable(
+        "COORD_SSH_CONFIG",
+        "you",
+        "ssh's configuration for clusters, instead of ~/.ssh/config.",
+        "/home/ada/lab/ssh_config",
     ),
     Variable("COORD_CONFIG", "program", "Path of the resolved config, a JSON file.", "/tmp/coord-x/config.json"),
     Variable("COORD_EXPERIMENT", "program", "Name of the experiment.", "lr001_step4"),

@@ -10,7 +10,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.ledger import Ledger
 from coordinator.progress import Progress, show_nothing
 from coordinator.project import Project, target_name
-from coordinator.target import Target, open_target
+from coordinator.target import Datasets, Target, lacking, open_target
 
 
 def _say_nothing(text: str) -> None:
@@ -37,6 +37,18 @@ class Workspace:
             raise RuntimeError("this workspace has no open target")
         return self.opened
 
+    @property
+    def datasets(self) -> Datasets:
+        """The data sets of the target. Raises UsageError if it has none, with what to do instead."""
+        target = self.target
+        if not target.abilities.has_datasets:
+            remedy = (
+                f'Copy the folder there (rsync), and say where it lies: sources = {{"OWNER/SLUG" = "/its/folder"}} '
+                f"in [tool.coord.targets.{target.name}]."
+            )
+            raise lacking(target.name, target.abilities, "no data sets of its own", remedy)
+        return target.datasets
+
     def at(self, target: Target) -> Workspace:
         """The same workspace with that target."""
         return dataclasses.replace(self, opened=target)
@@ -46,7 +58,7 @@ class Workspace:
         """The same workspace with the target of that name, which is closed after the block.
 
         With None it is the target that `project.target_name` finds without an option. Raises the errors of
-        `target.open_target`.
+        `target.open_target`, which are also about a target that a run was pushed to and the settings do not have now.
         """
-        with open_target(self.project, target_name(self.project, name)) as target:
+        with open_target(self.project, name or target_name(self.project, None)) as target:
             yield self.at(target)

@@ -58,7 +58,8 @@ def _settings() -> Iterator[str]:
     yield from ("# Settings", "", _MADE, "")
     yield _ABOUT_SETTINGS
     for group in setting_groups():
-        yield from ("", f"## `[tool.coord{'.' * bool(group.name)}{group.name}]`", "")
+        of = f", {group.kind}" if group.kind else ""
+        yield from ("", f"## `[tool.coord{'.' * bool(group.name)}{group.name}]`{of}", "")
         if group.name:
             yield from (group.about, "")
         if group.name == "kernel":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.project import STANDARD_TARGETS
 from tests.paths import ROOT
 
 # A room (a package of coordinator/) may import from the rooms below it, and from those in its own row if that makes no
@@ -38,6 +39,7 @@ LAYERS = [
         "environment",
         "errors",
         "files",
+        "finding",
         "kaggle_rules",
         "names",
         "progress",
@@ -189,6 +191,33 @@ def test_only_local_reaches_the_local_kaggle() -> None:
     naming = [file.name for file in _modules("coordinator") if '"runner_test' in file.read_text().replace("'", '"')]
     naming += [file.name for file in _modules("coordinator") if "runner_test.{" in file.read_text()]
     assert set(naming) == {"local.py"}
+
+
+_NO_TARGET = {
+    "cli/__init__.py": "the name of a command, coord local",
+    "cli/manual.py": "the name of a command, coord local",
+    "environment.py": "whose an environment variable is: Kaggle's own",
+    "maintenance/doctor/of_machine.py": "the name of a distribution, kaggle",
+    "project/git.py": "a scope of git's configuration",
+}
+"""Modules with a text that is equal to a target's name, and what it is there."""
+
+
+def test_no_module_names_a_target() -> None:
+    """What a target can do is asked of its abilities: only its own room and the settings know its name.
+
+    Another module that needs the one or the other says `target.KAGGLE`, `target.LOCAL`.
+    """
+    own = {"target", "project/settings.py", "project/target_settings.py"}
+    found: dict[str, list[int]] = {}
+    for file in _modules("coordinator"):
+        path = file.relative_to(ROOT / "coordinator")
+        if own & {path.parts[0], path.as_posix()}:
+            continue
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Constant) and node.value in STANDARD_TARGETS:
+                found.setdefault(path.as_posix(), []).append(node.lineno)
+    assert found.keys() == _NO_TARGET.keys(), found
 
 
 # The packages of the model source, and its modules outside of them. Each row may import only from the rows below it.

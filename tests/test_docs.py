@@ -35,6 +35,17 @@ def test_every_command_is_on_the_page_of_commands() -> None:
     assert "(docs/commands.md)" in README
 
 
+@pytest.fixture
+def documented_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a project with the tables of targets that docs/clusters.md has."""
+    page = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    (tables,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "train.py").touch()
+    (tmp_path / "pyproject.toml").write_text(f'[tool.coord]\nentry = "train.py"\n\n{tables}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("documented_targets")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_documented_command_can_be_given(document: Path) -> None:
     """Each `coord ...` of a document is a command that takes these arguments and options, with values that it accepts.

@@ -23,13 +23,30 @@ def quota(target: TargetOption = None, as_json: Json = False) -> None:
 
 @app.command()
 @command
+def targets(as_json: Json = False) -> None:
+    """Show where kernels can run, and whether each place answers.
+
+    Kaggle, the local Kaggle, and the clusters of [tool.coord.targets]. Exit code 1 if one of them does not answer.
+    """
+    from coordinator.cli.tables import targets as tables
+    from coordinator.maintenance import ask_targets
+
+    found = ask_targets(this_project())
+    answer([each.to_json() for each in found] if as_json else None, lambda: tables.targets(found))
+    if silent := [each.name for each in found if each.error is not None]:
+        raise CoordError(f"no answer of {', '.join(silent)}", hint=f"See: coord doctor --target {silent[0]}")
+
+
+@app.command()
+@command
 def doctor(target: TargetOption = None, as_json: Json = False) -> None:
     """Check all that a push needs, and say what to do.
 
     Exit code 1 if there is a problem.
     """
     from coordinator.cli.tables import runs as tables
-    from coordinator.maintenance import Level, diagnose as verb
+    from coordinator.finding import Level
+    from coordinator.maintenance import diagnose as verb
 
     found = verb(target)
     answer([each.to_json() for each in found] if as_json else None, lambda: tables.findings(found))

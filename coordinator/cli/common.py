@@ -41,10 +41,15 @@ Sets = Annotated[
 def known_target(name: str | None) -> str | None:
     """Checked for all commands in one place: those that only read the ledger would find no run on an unknown target."""
     if name is not None:
-        from coordinator.project import parse_target
+        from coordinator.errors import ProjectError
+        from coordinator.project import Settings, find_project, parse_target
 
         try:
-            parse_target(name)
+            settings = find_project().settings
+        except ProjectError:  # the command says so, or needs none
+            settings = Settings()
+        try:
+            parse_target(name, settings)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
     return name
@@ -56,7 +61,7 @@ TargetOption = Annotated[
         "--target",
         "-t",
         callback=known_target,
-        help="kaggle or local; else COORD_TARGET, else the project's setting.",
+        help="kaggle, local, or one of [tool.coord.targets]; else COORD_TARGET, else the setting.",
     ),
 ]
 Version = Annotated[int | None, typer.Option("--version", help="Version of the kernel; the newest run's by default.")]

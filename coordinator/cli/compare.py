@@ -56,7 +56,9 @@ def compare(
     from coordinator.ledger import joined
 
     with workspace() as here:
-        found = verb.compare_experiments(here, joined(names), metric=metric, paired=paired)
+        found = verb.compare_experiments(
+            here, joined(names, targets=here.project.settings.target_names), metric=metric, paired=paired
+        )
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -140,9 +142,7 @@ def _with_sweeps(ledger: Ledger, which: listing.Filter, limit: int | None) -> tu
             row |= {"primary": None, "value": None, "tags": "", "notes": ""}
     if any(entry.sweep for entry in entries):
         say("a sweep's runs: coord sweep status NAME, or --all")
-    return [{name: row[name] for name in verb.SHOWN} for row in rows], [
-        run for each in entries for run in each.runs
-    ]
+    return [{name: row[name] for name in verb.SHOWN} for row in rows], [run for each in entries for run in each.runs]
 
 
 @app.command()

@@ -165,11 +165,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-def _targets(_: click.Context, __: str) -> Items:
-    from coordinator.project import TARGETS
+def _targets(ctx: click.Context, _: str) -> Items:
+    from coordinator.project import Settings
+    from coordinator.target import said_kind
 
-    about = {"kaggle": "Kaggle itself", "local": "the local Kaggle"}
-    yield from ((name, about[name]) for name in TARGETS)
+    settings = Settings()
+    with contextlib.suppress(Exception):
+        settings = _project(ctx).settings
+    yield from ((name, said_kind(settings, name)) for name in settings.target_names)
 
 
 def _states(_: click.Context, __: str) -> Items:

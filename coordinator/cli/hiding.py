@@ -8,7 +8,7 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, workspace
-from coordinator.cli.naming import is_experiment
+from coordinator.cli.naming import is_experiment, target_names
 from coordinator.cli.terminal import answer, say, show_text
 
 app = App()
@@ -29,7 +29,7 @@ def hide(names: Names, undo: Undo = False, target: TargetOption = None, as_json:
     from coordinator.runs import hide as verb
 
     with workspace() as here:
-        words = joined(names, is_experiment=is_experiment)
+        words = joined(names, is_experiment=is_experiment, targets=target_names())
         found = (verb.show_runs if undo else verb.hide_runs)(
             here, [parse_run_name(name).with_options(target) for name in words]
         )

@@ -65,10 +65,18 @@ def _build(project: Project, exp: str, sets: list[str]) -> Build:
     from coordinator.kernel import build_kernel
     from coordinator.ledger import find_experiment
 
-    built = build_kernel(project, find_experiment(project, exp, sets), DISPLAY)
+    built = build_kernel(project, find_experiment(project, exp, sets), DISPLAY, for_kaggle=_is_for_kaggle(project))
     for message in built.messages:
         say(message)
     return built
+
+
+def _is_for_kaggle(project: Project) -> bool:
+    """Whether the rules of the target hold that a push without --target goes to."""
+    from coordinator.project import target_name
+    from coordinator.target import abilities_of
+
+    return abilities_of(project, target_name(project, None)).checks_kaggle_rules
 
 
 def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, as_json: bool) -> None:
@@ -76,7 +84,9 @@ def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, 
     from coordinator.kernel import assemble, check_kernel
     from coordinator.ledger import find_experiment
 
-    found = check_kernel(project, assemble(project, find_experiment(project, exp, sets), DISPLAY), kernel)
+    experiment = find_experiment(project, exp, sets)
+    built = assemble(project, experiment, DISPLAY, for_kaggle=_is_for_kaggle(project))
+    found = check_kernel(project, built, kernel)
     if as_json:
         answer(found.to_json())
     elif found.is_same:

@@ -19,8 +19,8 @@ app = App()
 @command
 def live_check(
     target: Annotated[
-        str, typer.Option("--target", "-t", callback=known_target, help="local: ask the local Kaggle instead.")
-    ] = "kaggle",
+        str | None, typer.Option("--target", "-t", callback=known_target, help="local: ask the local Kaggle instead.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin, and delete in the end, without questions.")] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Only delete what earlier checks left.")] = False,
     competition: Annotated[
@@ -36,6 +36,7 @@ def live_check(
     no answer.
     """
     from coordinator.maintenance import ReadSources, Talk, delete_left, live_check as verb
+    from coordinator.target import KAGGLE
 
     if not yes and not sys.stdin.isatty():
         raise UsageError(
@@ -50,9 +51,9 @@ def live_check(
 
     talk = Talk(say, agrees)
     if clean:
-        delete_left(this_project(), target, talk)
+        delete_left(this_project(), target or KAGGLE, talk)
         return
-    found = verb(this_project(), target, talk, ReadSources(competition, model))
+    found = verb(this_project(), target or KAGGLE, talk, ReadSources(competition, model))
     if found is None:
         say("nothing was done")
         return

@@ -58,6 +58,7 @@ MANUAL: dict[str, Manual] = {
     ),
     "dry-run": Manual("start", ("coord dry-run base", "coord dry-run base --set optim.lr=0.01"), "docs/guide.md"),
     "build": Manual("start", ("coord build base", "coord build base --check"), "docs/bundle.md"),
+    "targets": Manual("start", ("coord targets", "coord targets --json"), "docs/settings.md"),
     "doctor": Manual("start", ("coord doctor", "coord doctor --target local"), "docs/reliability.md"),
     "bundle": Manual(
         "start",

@@ -106,7 +106,18 @@ def _names(words: Sequence[str]) -> list[str]:
         return list(words)
     from coordinator.ledger import joined
 
-    return joined(words, is_experiment=is_experiment)
+    return joined(words, is_experiment=is_experiment, targets=target_names())
+
+
+def target_names() -> tuple[str, ...]:
+    """The targets of the project, or of every project where there is none."""
+    from coordinator.cli.common import this_project
+    from coordinator.project import Settings
+
+    try:
+        return this_project().settings.target_names
+    except CoordError:
+        return Settings().target_names
 
 
 def is_experiment(word: str) -> bool:

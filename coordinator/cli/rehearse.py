@@ -42,9 +42,10 @@ def rehearse(
     in the ledger like any other and is not repeated; the rerun is no submission. Exit code 1 if something would fail.
     """
     from coordinator.rehearsal import RehearsalOptions, rehearse as verb
+    from coordinator.target import LOCAL
 
     options = RehearsalOptions(competition, file, tuple(sets), with_needs=with_needs, rows=rows)
-    with workspace() as here, here.open_target("local") as there:
+    with workspace() as here, here.open_target(LOCAL) as there:
         found = verb(there, exp, options)
     if as_json:
         answer(found.to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from coordinator.cli.common import (
     Version,
     command,
     find_run,
+    known_target,
     workspace,
 )
 from coordinator.cli.terminal import answer, complain, say, show_csv, show_text
@@ -45,6 +47,15 @@ def submit(
     upload: Annotated[
         bool, typer.Option("--upload", help="Upload the file: for competitions that take files, not kernels.")
     ] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            callback=known_target,
+            help="Where to: kaggle or local; by default the run's own target, or kaggle for a cluster's run.",
+            metavar="TARGET",
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the score; fail if there is none.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Submit although the file was submitted before, or is outdated.")
@@ -55,20 +66,19 @@ def submit(
 
     The file is fetched and compared with the sample submission first. Exit code 75 if no submission is left today.
     """
-    from coordinator.submissions import SubmitOptions, scores as verb, submit_run as send
+    from coordinator.submissions import SubmitOptions, open_place, scores as verb, submit_run as send
 
     with workspace() as here:
         run = find_run(here.ledger, exp, target, version)
-        with here.open_target(run.target) as there:
-            found = send(
-                there,
-                run,
-                SubmitOptions(competition, file, message, is_upload=upload, force=force),
-            )
+        with (
+            open_place(here, run, to, is_upload=upload) as place,
+            contextlib.nullcontext(place) if place.target.name == run.target else here.open_target(run.target) as there,
+        ):
+            found = send(there, run, SubmitOptions(competition, file, message, is_upload=upload, force=force), place)
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:
                 try:
-                    found = verb.wait(there, found)
+                    found = verb.wait(place, found)
                 except KeyboardInterrupt:
                     raise KeyboardInterrupt("stopped waiting; its score comes all the same: coord scores") from None
         (score,) = verb.all_scores(here.ledger, [found])

@@ -24,6 +24,7 @@ from coordinator.cli.terminal import answer, complain, say, show_text
 if TYPE_CHECKING:
     from coordinator.ledger import Sweep
     from coordinator.project import TargetName
+    from coordinator.sweeps import SweepOptions
     from coordinator.workspace import Workspace
 
 app = App(cls=NamedGroup, help="Run many experiments: a grid of settings, seeds, folds.")
@@ -31,6 +32,12 @@ app = App(cls=NamedGroup, help="Run many experiments: a grid of settings, seeds,
 Name = Annotated[str, typer.Argument(help="Name of the sweep.", metavar="NAME")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="At the session limit, end with exit code 75 instead of waiting.")
+]
+
+
+AtOnce = Annotated[
+    int | None,
+    typer.Option("--at-once", help="On a cluster with arrays: how many run at a time.", metavar="N", min=1),
 ]
 
 
@@ -55,6 +62,7 @@ def sweep(
     ] = False,
     target: TargetOption = None,
     no_wait: NoWait = False,
+    at_once: AtOnce = None,
     wait_for_needs: WaitForNeeds = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what complete runs have done already.")] = False,
     as_json: Json = False,
@@ -66,7 +74,7 @@ def sweep(
     """
     from coordinator.cli.tables import sweeps as sweep_tables
     from coordinator.project import target_name
-    from coordinator.sweeps import plan as verb, quota_for
+    from coordinator.sweeps import SweepOptions, plan as verb, quota_for
 
     if context.invoked_subcommand is not None:
         return
@@ -87,7 +95,7 @@ def sweep(
         with here.open_target(where) as there:  # before the sweep is recorded: without credentials there is none
             begun = verb.begin(here.ledger, planned, is_named=name is not None, force=force)
             say(f"sweep {begun.name}: {len(begun.members)} experiments")
-            _go_on(there, begun, wait=not no_wait, as_json=as_json)
+            _go_on(there, begun, SweepOptions(wait=not no_wait, at_once=at_once), as_json=as_json)
 
 
 @app.command()
@@ -96,15 +104,17 @@ def resume(
     name: Name,
     retry: Annotated[bool, typer.Option("--retry", help="Push again what failed or was cancelled, too.")] = False,
     no_wait: NoWait = False,
+    at_once: AtOnce = None,
     as_json: Json = False,
 ) -> None:
     """Continue a sweep that was interrupted."""
     from coordinator.ledger import find_sweep
+    from coordinator.sweeps import SweepOptions
 
     with workspace() as here:
         found = find_sweep(here.ledger, name)
         with here.open_target(found.target) as there:
-            _go_on(there, found, wait=not no_wait, retry=retry, as_json=as_json)
+            _go_on(there, found, SweepOptions(not no_wait, retry, at_once), as_json=as_json)
 
 
 @app.command()
@@ -173,19 +183,17 @@ def _check_needs(here: Workspace, exp: str, target: TargetName, *, wait: bool) -
             ready_needs(there, experiment, wait=wait)
 
 
-def _go_on(there: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:
-    from coordinator.runs import warn_of_isolation
+def _go_on(there: Workspace, sweep: Sweep, options: SweepOptions, *, as_json: bool = False) -> None:
+    from coordinator.runs import warn_if_here
     from coordinator.sweeps import push as sweep_push, sweep_progress
 
     shown = PushedRuns(there.project)
     try:
-        if sweep.target == "local":
-            warn_of_isolation(there.project, say)
+        warn_if_here(there)
         refused = sweep_push.resume(
             there,
             sweep,
-            wait=wait,
-            retry=retry,
+            options=options,
             pushed=lambda run: say(f"pushed {run.label}") if as_json else shown.show(run, named=True),
         )
     except KeyboardInterrupt:

@@ -61,10 +61,12 @@ A target is where kernels run.
   kaggle   Kaggle itself, with your token: KAGGLE_API_TOKEN, or
            ~/.kaggle/access_token, or ~/.kaggle/kaggle.json
   local    the local Kaggle: the same requests, answered on this machine
+  NAME     a Slurm or Ray cluster: a table [tool.coord.targets.NAME]
 
 It comes from --target, then COORD_TARGET, then target in [tool.coord], then it
 is kaggle. A run remembers its target: coord logs base@local-v3.
 
+  coord targets                      which there are, and which answer
   coord doctor                       does the target answer, with this token?
   coord push base --target local     a run here, as a kernel would run
   coord local add-competition titanic data   its data, for kernels here
@@ -153,7 +155,8 @@ def _settings() -> str:
     def lines() -> Iterator[str]:
         yield "In pyproject.toml, with their types and defaults:"
         for group in setting_groups():
-            yield f"\n[{'.'.join(filter(None, ('tool.coord', group.name)))}]"
+            of = f", {group.kind}" if group.kind else ""
+            yield f"\n[{'.'.join(filter(None, ('tool.coord', group.name)))}]{of}"
             for each in group.settings:
                 default = f", {each.default}" if each.default else ""
                 yield textwrap.fill(

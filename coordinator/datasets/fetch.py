@@ -17,7 +17,7 @@ from coordinator.files import check_free, held
 from coordinator.kaggle_rules import DATASET_MAX
 from coordinator.ledger import now
 from coordinator.results import PARTS, Results
-from coordinator.target import Dataset, Download, OutputFile
+from coordinator.target import LOCAL, Dataset, Download, OutputFile
 from coordinator.text import command_line
 from coordinator.transfers import Addresses, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
@@ -56,12 +56,12 @@ def fetch_dataset(workspace: Workspace, reference: str, folder: Path) -> Fetched
     folder has anything else in it, NoAccess if there is no such data set, TargetError, OSError.
     """
     place = Reference.parse(reference)
-    there = workspace.target.datasets.dataset(place.address)
+    there = workspace.datasets.dataset(place.address)
     if there is None:
         raise NoAccess(
             f"{workspace.target.name} has no data set {place.address}, or does not show it to you",
-            hint=f"Make it known to it: {command_line('coord', 'local', 'add-dataset', place.address, 'DIR')}"
-            if workspace.target.name == "local"
+            hint=f"Make it known to it: {command_line('coord', LOCAL, 'add-dataset', place.address, 'DIR')}"
+            if workspace.target.abilities.is_on_this_machine
             else "Its name is in the address of its page: kaggle.com/datasets/OWNER/SLUG.",
         )
     version = place.version or there.newest
@@ -116,11 +116,11 @@ class _Fetch:
         return FetchedDataset(self.address, self.version, self.folder, names, tally.moved, warnings)
 
     def _listing(self) -> list[OutputFile]:
-        files = self.workspace.target.datasets.files(self.address, self.version)
+        files = self.workspace.datasets.files(self.address, self.version)
         return [OutputFile(file.name, url=file.name) for file in files]
 
     def _open(self, file: OutputFile, *, offset: int = 0) -> Download:
-        return self.workspace.target.datasets.open_file(self.address, self.version, file.name, offset=offset)
+        return self.workspace.datasets.open_file(self.address, self.version, file.name, offset=offset)
 
     def _changed(self, there: Dataset, results: Results) -> list[str]:
         """A warning if coord pushed this version, and it holds something else now."""

@@ -48,7 +48,7 @@ def dataset_status(workspace: Workspace, reference: str) -> DatasetStatus:
     """
     place = Reference.parse(reference)
     pushed = _pushed(workspace, place.address)
-    there = workspace.target.datasets.dataset(place.address)
+    there = workspace.datasets.dataset(place.address)
     if there is None:
         if pushed is None:
             raise NoAccess(
@@ -56,14 +56,14 @@ def dataset_status(workspace: Workspace, reference: str) -> DatasetStatus:
                 hint=f"Make one of a folder: coord data push DIR {place.address}",
             )
         return DatasetStatus(place.address, None, None, pushed)
-    state = workspace.target.datasets.state(place.address)
+    state = workspace.datasets.state(place.address)
     digest = stamps_of(there).get(there.newest, ("", ""))[0]
     return DatasetStatus(place.address, there, state, pushed, digest)
 
 
 def all_datasets(workspace: Workspace) -> list[DatasetStatus]:
     """The user's data sets on the target, and those that were pushed from here and are not there, by their names."""
-    there = {each.reference: each for each in workspace.target.datasets.mine()}
+    there = {each.reference: each for each in workspace.datasets.mine()}
     ours = {each.reference for each in dataset_versions(workspace.ledger, target=workspace.target.name)}
     return [DatasetStatus(name, there.get(name), None, _pushed(workspace, name)) for name in sorted({*there, *ours})]
 

@@ -67,7 +67,7 @@ def _sent_before(workspace: Workspace, place: Reference, contents: FolderContent
             workspace.say(f"the last push of {place} has no answer: checking whether it arrives")
             # This process holds the lock: no other one is working on it.
             unanswered(workspace, each).wait(workspace.clock)
-    there = workspace.target.datasets.dataset(str(place))
+    there = workspace.datasets.dataset(str(place))
     if there is None:
         place.check_new()
         return None
@@ -107,7 +107,7 @@ def _send(
     guard = Guard(workspace.project.root)
     guard.check(contents.files, f"the data set {place}")
     guard.check_texts({"--message": message}, "the data set's notes")
-    datasets, target = workspace.target.datasets, workspace.target.name
+    datasets, target = workspace.datasets, workspace.target.name
     files = f"{len(contents.files):,} file{'s' * (len(contents.files) != 1)}, {contents.size:,} bytes"
     workspace.say(f"sending {files} to {place} on {target}")
     if len(contents.files) > DATASET_FILES_MANY:

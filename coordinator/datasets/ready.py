@@ -57,7 +57,7 @@ def stamped_newest(workspace: Workspace, there: Dataset) -> DatasetVersion | Non
 
 def unknown_version(workspace: Workspace, reference: str) -> DatasetVersion | None:
     """The newest version of a data set, if coord pushed it and the ledger does not have it."""
-    there = workspace.target.datasets.dataset(reference)
+    there = workspace.datasets.dataset(reference)
     found = None if there is None else stamped_newest(workspace, there)
     if found is None:
         return None
@@ -73,7 +73,7 @@ def unanswered(workspace: Workspace, each: DatasetVersion) -> Unanswered[Dataset
 
 def adopt(workspace: Workspace, each: DatasetVersion) -> DatasetVersion | None:
     """The version as it is on the target, also in the ledger; None if the target does not have it."""
-    there = workspace.target.datasets.dataset(each.reference)
+    there = workspace.datasets.dataset(each.reference)
     number = None if there is None else _number(workspace, there, each)
     if number is None:
         return None
@@ -88,7 +88,7 @@ def _number(workspace: Workspace, there: Dataset, each: DatasetVersion) -> int |
     by_stamp = next((number for number, (_, own) in stamps.items() if own == each.id), None)
     if by_stamp is not None or there.versions or there.newest != each.before + 1 or stamps:
         return by_stamp
-    listed = [(file.name, file.size) for file in workspace.target.datasets.files(each.reference, there.newest)]
+    listed = [(file.name, file.size) for file in workspace.datasets.files(each.reference, there.newest)]
     is_ours = len(listed) == each.files and sum(size for _, size in listed) == each.size
     return there.newest if is_ours else None
 
@@ -100,7 +100,7 @@ def refresh(workspace: Workspace, each: DatasetVersion) -> DatasetVersion:
             each = (unanswered(workspace, each).settle(workspace.clock) or each) if is_free else each
     if each.state is not DatasetState.PROCESSING:
         return each
-    datasets = workspace.target.datasets
+    datasets = workspace.datasets
     # In this order: a state that is asked for first may be that of the version before.
     there = datasets.dataset(each.reference)
     state = datasets.state(each.reference) if there is not None else DatasetState.PROCESSING

@@ -11,6 +11,7 @@ from .metadata import (
     CODE_FILES as CODE_FILES,
     METADATA_FILE as METADATA_FILE,
     KernelMetadata as KernelMetadata,
+    Ours as Ours,
     check_collisions as check_collisions,
     check_source_size as check_source_size,
     kernel_slug as kernel_slug,

@@ -42,6 +42,7 @@ from coordinator.kernel.metadata import (
     CODE_FILES,
     METADATA_FILE,
     KernelMetadata,
+    Ours,
     check_collisions,
     check_source_size,
     kernel_title,
@@ -116,12 +117,14 @@ class Build:
         return _as_sent(self.experiment, script)
 
 
-def build_kernel(project: Project, experiment: Experiment, progress: Progress = show_nothing) -> Build:
+def build_kernel(
+    project: Project, experiment: Experiment, progress: Progress = show_nothing, *, for_kaggle: bool = True
+) -> Build:
     """Renders and checks the kernel, and writes it to `build/<experiment>/`, all files at once.
 
-    Raises BundleError, MetadataError or ProjectError; nothing is written then.
+    Raises BundleError, MetadataError or ProjectError; nothing is written then. See `assemble`.
     """
-    built = assemble(project, experiment, progress)
+    built = assemble(project, experiment, progress, for_kaggle=for_kaggle)
     write_build(project, built)
     return built
 
@@ -141,10 +144,14 @@ def write_build(project: Project, built: Build) -> None:
         replace_folder(built.directory, contents)
 
 
-def assemble(project: Project, experiment: Experiment, progress: Progress = show_nothing) -> Build:
+def assemble(
+    project: Project, experiment: Experiment, progress: Progress = show_nothing, *, for_kaggle: bool = True
+) -> Build:
     """Makes in memory what `build_kernel` would write, from the working tree as it is now.
 
-    Raises BundleError, MetadataError or ProjectError.
+    Without `for_kaggle` the kernel is for a cluster: the limits of Kaggle's do not hold, and it has no data sets of its
+    own: its sources are in the script, however large, and its packages in the cluster's Python. Raises BundleError,
+    MetadataError or ProjectError.
 
     The manifest has `digest` (of the kernel, without its first line), `form` ("text", "archive" or "dataset"), the
     `entry` with its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that
@@ -153,10 +160,10 @@ def assemble(project: Project, experiment: Experiment, progress: Progress = show
     place or the commit.
     """
     with progress(count := Count(f"building {experiment.name}")):
-        return _assembled(project, experiment, count)
+        return _assembled(project, experiment, count, for_kaggle=for_kaggle)
 
 
-def _assembled(project: Project, experiment: Experiment, count: Count) -> Build:
+def _assembled(project: Project, experiment: Experiment, count: Count, *, for_kaggle: bool) -> Build:
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     titles = kernel_titles(project)
     check_uses(experiment)
@@ -165,7 +172,7 @@ def _assembled(project: Project, experiment: Experiment, count: Count) -> Build:
     with newer_syntax_explained(image.python):
         found = gather(project.root, entry, _selection(project, experiment, count), say=notes.append)
     lock = current_lock(project)
-    wheels = lock.for_kernel() if lock else None
+    wheels = lock.for_kernel() if lock and for_kaggle else None
     packages = Packages(
         settings.vendor,
         (
@@ -176,7 +183,7 @@ def _assembled(project: Project, experiment: Experiment, count: Count) -> Build:
         are_whole=experiment.launch.cwd == "working",
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
-    fitted = fit_to_image(found, packages, entry=entry, image=image)
+    fitted = fit_to_image(found, packages, entry=entry, image=image if for_kaggle else None)
     files = fitted.files
     warnings, left_out = _told(project, experiment, found, needs)
     count.advance(len(found.modules))
@@ -184,19 +191,22 @@ def _assembled(project: Project, experiment: Experiment, count: Count) -> Build:
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
     guard.check(_templates(project))
-    forms = (*AUTOMATIC, *([settings.large] if settings.large else []))
-    script = render_script(project.template(TEMPLATE), content, form=forms, as_sent=partial(_as_sent, experiment))
+    forms = (*AUTOMATIC, *([settings.large] if settings.large and for_kaggle else []))
+    script = render_script(
+        project.template(TEMPLATE), content, form=forms, refuse=for_kaggle, as_sent=partial(_as_sent, experiment)
+    )
     datasets = _datasets(project, experiment, script, wheels)
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
-    check_source_size(size)
+    if for_kaggle:
+        check_source_size(size)
     check_collisions(experiment, titles)
     metadata = render_metadata(
         project.template(METADATA_TEMPLATE),
         experiment,
         owner=project.settings.owner,
         attached=project.settings.attached,
-        needs=tuple(dict.fromkeys(needs.values())),
-        own=[each.slug for each in datasets],
+        ours=Ours(tuple(dict.fromkeys(needs.values())), tuple(each.slug for each in datasets)),
+        for_kaggle=for_kaggle,
     )
     manifest = {
         "schema": 1,

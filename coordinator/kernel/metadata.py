@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,16 @@ _FOUND_BY_SLUG = ("dataset_sources", "competition_sources", "kernel_sources")
 
 
 @dataclass(frozen=True)
+class Ours:
+    """What a kernel has attached of its own owner, by slugs."""
+
+    needs: tuple[str, ...] = ()
+    """The kernels whose output it needs."""
+    datasets: tuple[str, ...] = ()
+    """The data sets that coord makes for it."""
+
+
+@dataclass(frozen=True)
 class KernelMetadata:
     """The rendered and checked kernel-metadata.json."""
 
@@ -63,11 +73,13 @@ class KernelMetadata:
     """The slugs of the owner's kernels whose output it needs; `kernel_sources` has them, with the owner."""
     own: tuple[str, ...] = ()
     """The slugs of the data sets that coord makes for it; `dataset_sources` has them, with the owner."""
+    for_kaggle: bool = True
+    """Whether Kaggle's rules about titles and machines hold for it."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is to be said of a machine that coord does not know."""
-        return _machine_warnings(self.data.get("machine_shape"))
+        return _machine_warnings(self.data.get("machine_shape")) if self.for_kaggle else ()
 
     @property
     def slug(self) -> str:
@@ -76,6 +88,9 @@ class KernelMetadata:
     @property
     def title(self) -> str:
         return str(self.data["title"])
+
+
+NOTHING_OURS = Ours()
 
 
 def kernel_title(title: str, experiment: str) -> str:
@@ -94,15 +109,15 @@ def render_metadata(
     *,
     owner: str | None,
     attached: Sequence[str] = (),
-    needs: Sequence[str] = (),
-    own: Sequence[str] = (),
+    ours: Ours = NOTHING_OURS,
+    for_kaggle: bool = True,
 ) -> KernelMetadata:
     """The metadata of the experiment's kernel.
 
     The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
     `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). `attached` has the config's dotted paths whose
-    values must be among the attached sources. `needs` and `own` have the slugs of kernels and data sets of the owner,
-    which are attached, too. Raises MetadataError with every broken rule.
+    values must be among the attached sources. What is `ours` is attached, too. Raises MetadataError with every broken
+    rule; without `for_kaggle`, the length of the title and the names of machines are no rules.
     """
     settings = experiment.kernel
     values = {
@@ -126,11 +141,14 @@ def render_metadata(
     # The project's own template may write names itself.
     if isinstance(data, dict) and (named := normal_metadata(data, SENT_IN_NORMAL_FORM)) != data:
         data, text = named, _written(named)
-    problems = _broken_rules(data) or [*_attached_twice(data, needs), *_not_attached(data, experiment.config, attached)]
+    problems = _broken_rules(data, for_kaggle=for_kaggle) or [
+        *_attached_twice(data, ours.needs),
+        *_not_attached(data, experiment.config, attached),
+    ]
     if problems:
         raise _error(experiment.name, problems)
-    found = KernelMetadata(text, data, tuple(needs), tuple(own))
-    return with_owner(found, owner or _OWNER_PLACEHOLDER) if needs or own else found
+    found = KernelMetadata(text, data, ours.needs, ours.datasets, for_kaggle)
+    return with_owner(found, owner or _OWNER_PLACEHOLDER) if ours.needs or ours.datasets else found
 
 
 @functools.lru_cache(maxsize=8)
@@ -147,10 +165,10 @@ def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
         if slugs:
             others = [name for name in data.get(key, ()) if _slug_of(name) not in slugs]
             data[key] = [*others, *(f"{owner}/{slug}" for slug in slugs)]
-    problems = _broken_rules(data)
+    problems = _broken_rules(data, for_kaggle=metadata.for_kaggle)
     if problems:
         raise MetadataError("; ".join(problems))
-    return KernelMetadata(_written(data), data, metadata.needs, metadata.own)
+    return replace(metadata, text=_written(data), data=data)
 
 
 def _slug_of(source: str) -> str:
@@ -186,7 +204,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _broken_rules(data: Any) -> list[str]:
+def _broken_rules(data: Any, *, for_kaggle: bool) -> list[str]:
     """The problems of a metadata file's content; the template may be the project's own."""
     if not isinstance(data, dict):
         return ["it must be a JSON object"]
@@ -195,7 +213,7 @@ def _broken_rules(data: Any) -> list[str]:
     title = data.get("title")
     if not slash or not _OWNER.fullmatch(owner) or not _SLUG.fullmatch(slug):
         problems.append(f'id "{data.get("id")}" must be owner/slug')
-    if not isinstance(title, str) or not TITLE_MIN <= len(title) <= TITLE_MAX:
+    if not isinstance(title, str) or not (TITLE_MIN <= len(title) <= TITLE_MAX or not for_kaggle):
         length = f", has {len(title)}" if isinstance(title, str) else ""
         problems.append(f'title "{title}" must have {TITLE_MIN} to {TITLE_MAX} characters{length}')
     elif slug != slugify(title):
@@ -217,7 +235,7 @@ def _broken_rules(data: Any) -> list[str]:
     for key in ("enable_gpu", "enable_tpu"):
         if not isinstance(data.get(key, False), bool):
             problems.append(f"{key} must be true or false, is {json.dumps(data[key])}")
-    problems.extend(_machine_problems(data.get("machine_shape")))
+    problems.extend(_machine_problems(data.get("machine_shape"), for_kaggle=for_kaggle))
     for key, (form, description) in _SOURCE_FORMS.items():
         sources = data.get(key, [])
         if not isinstance(sources, list):
@@ -280,11 +298,11 @@ def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], descri
     return problems
 
 
-def _machine_problems(name: Any) -> list[str]:
+def _machine_problems(name: Any, *, for_kaggle: bool) -> list[str]:
     if name is not None and not isinstance(name, str):
         return [f"machine_shape must be a machine's name, or null for a CPU, is {json.dumps(name)}"]
     shape = MACHINE_SHAPES.get(name or "")
-    if shape is not None and shape.runs_as:
+    if for_kaggle and shape is not None and shape.runs_as:
         return [f'machine_shape "{name}" is retired: Kaggle would run it on {shape.runs_as}; ask for what you mean']
     return []
 

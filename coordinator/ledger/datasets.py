@@ -17,7 +17,7 @@ from coordinator.errors import LedgerError
 from coordinator.kaggle_rules import normal_name
 from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
-from coordinator.project import TargetName, parse_target
+from coordinator.project import TargetName, recorded_target
 from coordinator.target import DatasetState
 
 
@@ -119,7 +119,7 @@ def newest_of_each(versions: Iterable[DatasetVersion]) -> dict[tuple[str, str], 
 def _version(row: sqlite3.Row) -> DatasetVersion:
     values = {**dict(row), "never_arrived": bool(row["never_arrived"])}
     try:
-        parsed = {"target": parse_target(row["target"]), "state": DatasetState(row["state"])}
+        parsed = {"target": recorded_target(row["target"]), "state": DatasetState(row["state"])}
     except ValueError as error:
         raise LedgerError(f"the ledger has a damaged row, data set version {row['id']}: {error}") from error
     return DatasetVersion(**{**values, **parsed})

@@ -173,4 +173,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """,
     "ALTER TABLE runs ADD COLUMN hidden_at TEXT",
     "CREATE INDEX runs_by_time ON runs (created_at)",  # the newest ones cost as many rows as are asked for
+    "ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
 )

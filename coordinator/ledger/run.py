@@ -12,9 +12,9 @@ from typing import Any
 from coordinator.errors import LedgerError, RunFailed
 from coordinator.kaggle_rules import normal_metadata, normal_name
 from coordinator.kernel import Source
-from coordinator.project import TargetName, parse_target
+from coordinator.project import TargetName, recorded_target
 from coordinator.results import JSON_MAX, Event, Summary
-from coordinator.target import KernelRef, RunState
+from coordinator.target import KernelRef, RunState, recorded_abilities
 
 _MERGED = 0
 """The version of a run that was merged from the runs of its folds: Kaggle counts from 1."""
@@ -91,6 +91,8 @@ class Run:
     """The versions of its sources that the ledger knew when it was pushed (see sources.py)."""
     hidden_at: str | None = None
     """When the user took it out of best, compare and report (see hide in runs/); None if it counts."""
+    attempts: int = 0
+    """How often its program was started, where the target starts it again by itself; 0 where it does not tell."""
 
     def __post_init__(self) -> None:
         # Here, because rows, run.json and kernels of an older coord have the names as they were written. (What is of
@@ -98,7 +100,7 @@ class Run:
         for name in ("owner", "slug"):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, normal_name(value))
-        if self.target == "local":
+        if (known := recorded_abilities(self.target)) and known.is_on_this_machine:
             object.__setattr__(self, "url", "")
         if isinstance(self.metadata, dict):
             object.__setattr__(self, "metadata", normal_metadata(self.metadata))
@@ -263,7 +265,7 @@ def to_run(row: sqlite3.Row) -> Run:
         if values.get(name) is not None:
             values[name] = parse(values[name])
     values |= {name: bool(values[name]) for name in _FLAGS}
-    values |= {"target": parse_target(values["target"]), "state": RunState(values["state"])}
+    values |= {"target": recorded_target(values["target"]), "state": RunState(values["state"])}
     return Run(**values)
 
 

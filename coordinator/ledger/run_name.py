@@ -12,19 +12,18 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.project import TARGETS, TargetName
+from coordinator.project import STANDARD_TARGETS, TARGET_NAME, TargetName
 
 RECORDED = "recorded"
-_TARGETS = "|".join(TARGETS)
 _NAME = re.compile(
-    rf"(?:(?P<place>{_TARGETS})/)?(?P<experiment>[^@\s/]+)"
-    rf"(?:@(?P<recorded>{RECORDED})|(?:@|\s+)(?:(?P<target>{_TARGETS})-)?v?(?P<version>\d+|\?))?"
+    rf"(?:(?P<place>{TARGET_NAME})/)?(?P<experiment>[^@\s/]+)"
+    rf"(?:@(?P<recorded>{RECORDED})|(?:@|\s+)(?:(?P<target>{TARGET_NAME})-)?v?(?P<version>\d+|\?))?"
 )
-_SECOND_WORD = re.compile(rf"(?:{_TARGETS})-v(?:\d+|\?)")
+_SECOND_WORD = re.compile(rf"({TARGET_NAME})-v(?:\d+|\?)")
 _SPELLINGS = "Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded."
 
 
@@ -58,10 +57,9 @@ class RunName:
                 raise UsageError(
                     f"{self} and {option} {given} are different runs", hint=f"Leave one of them out: {self} is enough."
                 )
-        places: dict[str | None, TargetName] = {place: place for place in TARGETS}
         return dataclasses.replace(
             self,
-            target=places.get(target) or self.target,
+            target=target or self.target,
             version=self.version if version is None else version,
         )
 
@@ -83,19 +81,24 @@ def parse_run_name(text: str) -> RunName:
         raise UsageError(f'"{text}" has no version yet', hint="Its push has no answer so far: coord status asks again.")
     if match["place"] and match["target"] not in (None, match["place"]):
         raise UsageError(f'"{text}" names two targets', hint=_SPELLINGS)
-    target = next((name for name in TARGETS if name == (match["place"] or match["target"])), None)
+    target = match["place"] or match["target"]
     version = None if match["version"] is None else int(match["version"])
     return RunName(match["experiment"], target, version, is_recorded=match["recorded"] is not None)
 
 
-def joined(words: Sequence[str], is_experiment: Callable[[str], bool] = lambda _: False) -> list[str]:
+def joined(
+    words: Sequence[str],
+    is_experiment: Callable[[str], bool] = lambda _: False,
+    targets: Collection[str] = tuple(STANDARD_TARGETS),
+) -> list[str]:
     """The names in words of a command line, where a label pasted from a table is two words: `base local-v3`.
 
-    A second word that is the name of an experiment stays one.
+    A second word that is the name of an experiment, or begins with none of the targets' names, stays one.
     """
     names: list[str] = []
     for word in words:
-        if names and "@" not in names[-1] and _SECOND_WORD.fullmatch(word) and not is_experiment(word):
+        label = _SECOND_WORD.fullmatch(word)
+        if names and "@" not in names[-1] and label and label[1] in targets and not is_experiment(word):
             names[-1] += f"@{word}"
         else:
             names.append(word)

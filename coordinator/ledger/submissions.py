@@ -15,7 +15,7 @@ from coordinator.errors import LedgerError
 from coordinator.kaggle_rules import normal_name
 from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
-from coordinator.project import TargetName, parse_target
+from coordinator.project import TargetName, recorded_target
 from coordinator.target import SubmissionState
 
 
@@ -105,7 +105,7 @@ def all_submissions(ledger: Ledger, *, target: str | None = None, competition: s
 def _submission(row: sqlite3.Row) -> Submission:
     values = {**dict(row), **{name: bool(row[name]) for name in _FLAGS}}
     try:
-        parsed = {"target": parse_target(row["target"]), "state": SubmissionState(row["state"])}
+        parsed = {"target": recorded_target(row["target"]), "state": SubmissionState(row["state"])}
     except ValueError as error:
         raise LedgerError(f"the ledger has a damaged row, submission {row['id']}: {error}") from error
     return Submission(**{**values, **parsed})

@@ -12,7 +12,7 @@ from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mea
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.work import work_of
 from coordinator.names import is_plain
-from coordinator.project import Project, TargetName, parse_target
+from coordinator.project import Project, TargetName, recorded_target
 
 if TYPE_CHECKING:
     from coordinator.project import Experiment
@@ -57,7 +57,7 @@ def from_json(data: object) -> Sweep | None:
         return None
     try:
         members = [Member(**{**each, "overrides": tuple(each["overrides"])}) for each in data["members"]]
-        found = Sweep(**{**data, "target": parse_target(data["target"]), "members": tuple(members)})
+        found = Sweep(**{**data, "target": recorded_target(data["target"]), "members": tuple(members)})
     except (TypeError, KeyError, ValueError):
         return None
     names, texts = [found.name, found.base], [found.created_at]
@@ -161,7 +161,7 @@ def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) 
 def _sweep(connection: sqlite3.Connection, row: sqlite3.Row) -> Sweep:
     rows = connection.execute("SELECT * FROM sweep_members WHERE sweep = ? ORDER BY position", (row["name"],))
     try:
-        target = parse_target(row["target"])
+        target = recorded_target(row["target"])
     except ValueError as error:
         raise LedgerError(f"the ledger has a damaged row, sweep {row['name']}: {error}") from error
     values: dict[str, Any] = {**dict(row), "target": target, "is_repeat": bool(row["is_repeat"])}

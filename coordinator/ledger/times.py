@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from coordinator.kaggle_rules import SESSION_MAX, TPU_SESSION_MAX, kind_of_shape
+from coordinator.kaggle_rules import kind_of_shape
 from coordinator.ledger.ledger import Run
-from coordinator.target import RunState
-
-MARGIN = timedelta(minutes=15)
-"""Kaggle ends sessions a little late, and coord knows their start only to the moment when it last asked."""
+from coordinator.target import RunState, recorded_abilities
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,12 @@ class Times:
     """From the push to the session's start, or until now; None if it was never seen starting."""
     running: timedelta | None
     """From the session's start to the end of the run, or until now; None if it was never seen starting."""
-    limit: timedelta
-    """How long its session may run."""
+    limit: timedelta | None
+    """How long its session may run; None where the target has no limit that coord knows."""
     deadline: datetime | None
-    """When the session has to have ended; None before its start."""
+    """When the session has to have ended; None before its start, and without a limit."""
     is_stuck: bool
-    """Its state is running, but its deadline has passed by more than MARGIN."""
+    """Its state is running, although its deadline passed longer ago than its target ever takes to end a session."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,22 +42,32 @@ def run_times(run: Run, now: datetime | None = None) -> Times:
     pushed, started, ended = (_moment(text) for text in (run.pushed_at, run.started_at, run.ended_at))
     waits = run.state is RunState.QUEUED
     until = started or (now if waits else None)
-    deadline = started + limit(run) if started else None
+    most = limit(run)
+    deadline = started + most if started and most is not None else None
+    known = recorded_abilities(run.target)
+    late = known.stuck_after_seconds if known else None
+    is_late = deadline is not None and late is not None and now > deadline + timedelta(seconds=late)
     return Times(
         queued=max(until - pushed, timedelta()) if pushed and until else None,
         running=max((ended or now) - started, timedelta()) if started else None,
-        limit=limit(run),
+        limit=most,
         deadline=deadline,
-        is_stuck=run.state is RunState.RUNNING and deadline is not None and now > deadline + MARGIN,
+        is_stuck=run.state is RunState.RUNNING and is_late,
     )
 
 
-def limit(run: Run) -> timedelta:
-    """The time limit of the run's session: what was asked for, at most Kaggle's own limit for its machine."""
+def limit(run: Run) -> timedelta | None:
+    """The time limit of the run's session: what was asked for, at most the target's own limit for its machine.
+
+    A cluster's own limit ends a start, and not the run, which may start again.
+    """
+    known = recorded_abilities(run.target)
+    if known is None:
+        return None
     shape = run.metadata.get("machine_shape")
     is_tpu = kind_of_shape(str(shape)) == "tpu" if shape else bool(run.metadata.get("enable_tpu"))
-    most = TPU_SESSION_MAX if is_tpu else SESSION_MAX
-    return timedelta(seconds=min(run.timeout_seconds or most, most))
+    limits = (run.timeout_seconds, known.longest_session(is_tpu=is_tpu))
+    return timedelta(seconds=min(each for each in limits if each))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -27,13 +27,24 @@ from .result_settings import (
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .section import Section as Section
 from .settings import (
-    TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     Settings as Settings,
-    TargetName as TargetName,
     kind_of as kind_of,
     parse_target as parse_target,
 )
 from .shipped import default_template as default_template, shipped as shipped
+from .target_settings import (
+    STANDARD_TARGETS as STANDARD_TARGETS,
+    TARGET_NAME as TARGET_NAME,
+    RayRequest as RayRequest,
+    RaySettings as RaySettings,
+    SlurmSettings as SlurmSettings,
+    TargetKind as TargetKind,
+    TargetName as TargetName,
+    TargetSettings as TargetSettings,
+    is_target_name as is_target_name,
+    recorded_target as recorded_target,
+    slurm_seconds as slurm_seconds,
+)
 from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path
 from .values import leaves as leaves, plain as plain

@@ -20,8 +20,9 @@ from coordinator.project.own_modules import own_module, places
 from coordinator.project.ownership import check_owner
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
-from coordinator.project.settings import Settings, TargetName, kind_of, parse_target
+from coordinator.project.settings import Settings, kind_of, parse_target
 from coordinator.project.shipped import default_template
+from coordinator.project.target_settings import TargetName
 from coordinator.system import IS_WINDOWS
 
 
@@ -362,10 +363,10 @@ def _impossible(root: Path, settings: Settings) -> Iterator[ConfigProblem]:
 def target_name(project: Project, option: str | None) -> TargetName:
     """The target to use: `--target`, then COORD_TARGET, then the settings.
 
-    Raises ProjectError if it is neither "kaggle" nor "local".
+    Raises ProjectError if the project has no target of that name.
     """
     name = option or os.environ.get("COORD_TARGET") or project.settings.target
     try:
-        return parse_target(name)
+        return parse_target(name, project.settings)
     except ValueError as error:
         raise ProjectError(f"{'--target' if option else 'COORD_TARGET'}: {error}") from error

@@ -53,6 +53,8 @@ class SettingGroup:
     """As in "kernel" or "metrics.oof"; empty for `[tool.coord]` itself."""
     about: str
     settings: tuple[Setting, ...]
+    kind: str = ""
+    """The kind of target that the table is for, the value of its key `kind`; empty for all other tables."""
 
 
 def setting_groups() -> tuple[SettingGroup, ...]:
@@ -67,16 +69,24 @@ def _groups(declared: type, name: str) -> Iterator[SettingGroup]:
     below: list[tuple[type, str]] = []
     for field in dataclasses.fields(declared):
         kind, key = types_of[field.name], join(name, field.name)
-        table = next((each for each in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(each)), None)
-        if table is not None:
-            below.append((typing.cast(type, table), key))
+        named = f"{key}.NAME" if typing.get_origin(kind) is dict else key
+        if tables := [each for each in _within(kind) if dataclasses.is_dataclass(each)]:
+            below += [(typing.cast(type, table), named) for table in tables]
             continue
         about, _, example = texts.get(field.name, "").partition(_EXAMPLE)
         default = _default(field)
         found.append(Setting(key, _type(kind), default, example or default, " ".join(about.split())))
-    yield SettingGroup(name, " ".join((declared.__doc__ or "").split()), tuple(found))
+    about = " ".join((declared.__doc__ or "").split())
+    yield SettingGroup(name, about, tuple(found), getattr(declared, "KIND", ""))
     for each, key in below:
         yield from _groups(each, key)
+
+
+def _within(kind: Any) -> Iterator[Any]:
+    """The type, and those of its values where it is a union or a mapping."""
+    yield kind
+    for each in typing.get_args(kind):
+        yield from _within(each)
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

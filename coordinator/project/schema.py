@@ -30,6 +30,7 @@ from coordinator.errors import did_you_mean, near_or_all
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.scalar import Written, text_of, truth, untyped, whole
 from coordinator.project.section import REQUIRED, Field, Section
+from coordinator.project.tagged import by_kind
 from coordinator.project.values import merged, plain
 from coordinator.project.yaml_text import parse
 
@@ -296,7 +297,9 @@ def _items(types_of: tuple[Any, ...], pairs: Iterable[tuple[Any, Any]], path: st
 def _union(args: tuple[Any, ...], declared: Any, value: Any, path: str) -> Any:
     if plain(value) is None and type(None) in args:
         return None
-    others = [arg for arg in args if arg is not type(None)]
+    others, problems = by_kind([arg for arg in args if arg is not type(None)], value, path)
+    if problems:
+        raise _Bad(*problems)
     if len(others) == 1:
         return _value(others[0], value, path)
     # An unquoted 5 is a number before it is text, whatever the order of the declared types.

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from coordinator.errors import did_you_mean
 from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name, normal_shape, normal_source
 from coordinator.project.result_settings import MetricsSettings, SweepSettings
-
-TargetName = Literal["kaggle", "local"]
-TARGETS: tuple[TargetName, ...] = get_args(TargetName)
-
-
-def parse_target(text: str) -> TargetName:
-    """The target of that name. Raises ValueError, which says what targets there are, if there is none."""
-    for name in TARGETS:
-        if name == text:
-            return name
-    near = did_you_mean(text.lower(), TARGETS)
-    raise ValueError(f'there is no target "{text}"{near} (targets are {" and ".join(TARGETS)})')
-
+from coordinator.project.target_settings import STANDARD_TARGETS, TargetName, TargetSettings, target_problems
 
 _SHAPE = 'machine_shape, for example "NvidiaTeslaT4"'
 
@@ -222,7 +210,7 @@ class Settings:
     Example: "ada"
     """
     target: TargetName = "kaggle"
-    """Where kernels run; `--target` and COORD_TARGET come first.
+    """Where kernels run: kaggle, local, or a name of `[tool.coord.targets]`; `--target` and COORD_TARGET come first.
 
     Example: "local"
     """
@@ -355,10 +343,28 @@ class Settings:
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = dataclasses.field(default_factory=SweepSettings)
     metrics: MetricsSettings = dataclasses.field(default_factory=MetricsSettings)
+    targets: dict[str, TargetSettings] = dataclasses.field(default_factory=dict)
+    """Clusters, by the names that `--target` takes."""
 
     def __post_init__(self) -> None:
         if self.owner is not None:
             object.__setattr__(self, "owner", normal_name(self.owner))
+        if problems := list(target_problems(self.targets, self.target)):
+            raise ValueError("\n".join(problems))
+
+    @property
+    def target_names(self) -> tuple[TargetName, ...]:
+        """The targets that the project has: kaggle, local, and those of `[tool.coord.targets]`."""
+        return (*STANDARD_TARGETS, *self.targets)
+
+
+def parse_target(text: str, settings: Settings) -> TargetName:
+    """The target of that name. Raises ValueError, which says what targets there are, if there is none."""
+    names = settings.target_names
+    if text in names:
+        return text
+    near = did_you_mean(text.lower(), names)
+    raise ValueError(f'there is no target "{text}"{near} (targets are {", ".join(names[:-1])} and {names[-1]})')
 
 
 ConfigKind = Literal["dataclass", "argparse", "files", "hydra", "base"]

@@ -13,10 +13,11 @@ from .fetch import (
     provenance as provenance,
 )
 from .follow import follow_run as follow_run, wait_for_end as wait_for_end
-from .isolation import warn_of_isolation as warn_of_isolation
+from .isolation import warn_if_here as warn_if_here
 from .missing_source import source_remedy as source_remedy
 from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
+from .push_array import push_array as push_array
 from .push_several import push_several as push_several
 from .refresh import (
     Look as Look,

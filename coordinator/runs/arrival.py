@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from coordinator.bundle import script_in, stamp_of
 from coordinator.files import held
 from coordinator.ledger import NEVER_ARRIVED, Run, Unanswered, is_ahead, now
 from coordinator.target import RunState
@@ -102,6 +101,8 @@ def _sent(workspace: Workspace, run: Run) -> float:
 
 def _version_of(workspace: Workspace, run: Run) -> int | None:
     """The version whose source names the run."""
+    from coordinator.bundle import script_in, stamp_of  # imported here: only a lost answer needs it
+
     newest = workspace.target.source(run.owner, run.slug)
     runs = [other.id for other in workspace.ledger.runs(target=run.target, hidden=True)]
     earlier = runs[runs.index(run.id) + 1 :]

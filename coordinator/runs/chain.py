@@ -11,12 +11,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import CoordError, ExperimentError, RunFailed
-from coordinator.kernel import Build, assemble, work_to_do, write_build
+from coordinator.kernel import Build, work_to_do, write_build
 from coordinator.ledger import Run
 from coordinator.runs.arrival import arrived
-from coordinator.runs.chain_plan import Action, Link, Step, chain_of_needs, judge, kernel_runs, why_useless
+from coordinator.runs.chain_plan import (
+    Action,
+    Link,
+    Step,
+    assembled,
+    chain_of_needs,
+    judge,
+    kernel_runs,
+    why_useless,
+)
 from coordinator.runs.follow import wait_for_end
-from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.isolation import warn_if_here
 from coordinator.runs.push import push_kernel
 from coordinator.runs.push_several import PushResult
 from coordinator.target import RunState
@@ -46,10 +55,9 @@ def push_chain(
     the chain began; and what `build_kernel` and `push_kernel` raise. Whatever was pushed goes on.
     """
     links = chain_of_needs(workspace.project, names, overrides, force=force)
-    if workspace.target.name == "local":
-        warn_of_isolation(workspace.project, workspace.say)
+    warn_if_here(workspace)
     # All of them now: what is wrong with the last one is told before the first one runs.
-    works = {link.name: work_to_do(assemble(workspace.project, link.experiment, workspace.progress)) for link in links}
+    works = {link.name: work_to_do(assembled(workspace, link)) for link in links}
     chain = _Chain(workspace, works, _command(workspace, names, overrides))
     by_name, going = {link.name: link for link in links}, dict[str, Run]()
     for number, link in enumerate(links, start=1):
@@ -89,7 +97,7 @@ def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool) -> Run:
     """The run that does the link's work: one that is there, or a new one."""
     workspace = chain.workspace
     while True:
-        built = assemble(workspace.project, link.experiment, workspace.progress)
+        built = assembled(workspace, link)
         if work_to_do(built) != chain.works[link.name]:
             raise ExperimentError(
                 f"{link.name} is not what it was when the chain began: its sources, config or settings have changed",

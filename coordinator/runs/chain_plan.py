@@ -172,10 +172,14 @@ def plan_chain(workspace: Workspace, links: Sequence[Link]) -> tuple[Step, ...]:
             steps[link.name] = Step(link, Action.STOP, "stopped", why)
             continue
         fresh = {step.experiment for step in before if step.is_fresh}
-        steps[link.name] = judge(
-            workspace, link, assemble(workspace.project, link.experiment, workspace.progress), fresh
-        )
+        steps[link.name] = judge(workspace, link, assembled(workspace, link), fresh)
     return tuple(steps.values())
+
+
+def assembled(workspace: Workspace, link: Link) -> Build:
+    """The link's kernel as it would be pushed to the workspace's target, in memory."""
+    is_for_kaggle = workspace.target.abilities.checks_kaggle_rules
+    return assemble(workspace.project, link.experiment, workspace.progress, for_kaggle=is_for_kaggle)
 
 
 def judge(workspace: Workspace, link: Link, built: Build, fresh: Collection[str] = ()) -> Step:

@@ -13,7 +13,7 @@ from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError,
 from coordinator.kernel import build_kernel
 from coordinator.ledger import Ledger, Run, find_experiment
 from coordinator.project import Change, Experiment, Project, declared_paths, leaves
-from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.isolation import warn_if_here
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import refresh_run
@@ -42,13 +42,13 @@ def continue_run(
 ) -> Run:
     """Pushes the run that goes on from `earlier`; see `continuation_of` for its config, and `push_kernel`."""
     found = continuation_of(workspace, earlier, overrides)
-    built = build_kernel(workspace.project, found.experiment, workspace.progress)
+    is_for_kaggle = workspace.target.abilities.checks_kaggle_rules
+    built = build_kernel(workspace.project, found.experiment, workspace.progress, for_kaggle=is_for_kaggle)
     for message in built.messages:
         workspace.say(message)
     changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
     workspace.say(f"going on from {earlier.label}{changes}")
-    if workspace.target.name == "local":
-        warn_of_isolation(workspace.project, workspace.say)
+    warn_if_here(workspace)
     if wait_for_needs:
         ready_needs(workspace, found.experiment, wait=True)
     return push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot, continues=earlier.id)

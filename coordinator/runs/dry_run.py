@@ -16,7 +16,7 @@ from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.runs.missing_source import source_remedy
 from coordinator.runs.sample_data import ready_sample_data
-from coordinator.target import LogRecord, local
+from coordinator.target import LOCAL, LogRecord, local
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _mounts(
     for path in (path for path, found in mounts.items() if found is None):
         kind, source = missing[path]
         say(
-            f"warning: nothing is mounted at input/{path}. {source_remedy(project, kind, source, 'local')}; or name a "
+            f"warning: nothing is mounted at input/{path}. {source_remedy(project, kind, source, LOCAL)}; or name a "
             "folder for all sources: input in [tool.coord.dry_run]"
         )
     return {path: folder for path, folder in mounts.items() if folder is not None}

@@ -30,7 +30,7 @@ class Pace:
     @staticmethod
     def of(workspace: Workspace) -> Pace:
         """A new one for the workspace's target."""
-        return Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock)
+        return Pace(most=workspace.target.abilities.look_every.wait, clock=workspace.clock)
 
     def answered(self) -> None:
         self.silent = 0.0

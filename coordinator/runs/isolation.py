@@ -6,6 +6,13 @@ from collections.abc import Callable
 
 from coordinator.project import Project
 from coordinator.target import local
+from coordinator.workspace import Workspace
+
+
+def warn_if_here(workspace: Workspace) -> None:
+    """The same, where the workspace's target runs sessions on this machine."""
+    if workspace.target.abilities.is_on_this_machine:
+        warn_of_isolation(workspace.project, workspace.say)
 
 
 def warn_of_isolation(project: Project, say: Callable[[str], None]) -> None:

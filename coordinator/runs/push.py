@@ -24,8 +24,6 @@ from coordinator.workspace import Workspace
 
 _SENT_AT_MOST = 3
 """How often a push is sent, if it is known that it did not arrive."""
-_LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
-"""How often coord asks whether a session has ended, and how often it tries anyway: it does not know all sessions."""
 
 
 def push_kernel(
@@ -59,14 +57,14 @@ def push_kernel(
         workspace.say(text)
     check_own_sources(workspace, metadata.data)
     with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
-        _check_active(workspace, built.experiment.name, force=force)
-        _check_type(workspace, metadata)
+        check_kernel(workspace, built, metadata, force=force)
         for own in built.datasets:
             push_folder(workspace, own.content, f"{workspace.target.owner}/{own.slug}")
         wait_for_attached(workspace, metadata.data.get("dataset_sources") or ())
-        run = _intent(workspace, built, metadata, continues)
+        run = intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
-        check_source_size(len(source.encode("utf-8")))
+        if workspace.target.abilities.checks_kaggle_rules:
+            check_source_size(len(source.encode("utf-8")))
         if warning := claim(workspace.ledger):
             workspace.say(warning)
         workspace.ledger.add(run)
@@ -90,6 +88,12 @@ def push_kernel(
             _wait_for_slot(workspace)
             run = workspace.ledger.update(run.id, reads=reads_now(workspace, metadata, run.target))
             run = _again(workspace.ledger, run)
+
+
+def check_kernel(workspace: Workspace, built: Build, metadata: KernelMetadata, *, force: bool) -> None:
+    """Refuses a kernel that is running (unless `force`), or that exists as the other type. Its push lock is held."""
+    _check_active(workspace, built.experiment.name, force=force)
+    _check_type(workspace, metadata)
 
 
 def _check_active(
@@ -134,7 +138,8 @@ def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
     )
 
 
-def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
+def intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None = None) -> Run:
+    """The run that a push is about to make; the ledger does not have it yet."""
     created_at, sent_at = workspace.ledger.moment(), now()
     if is_ahead(datetime.fromisoformat(created_at).timestamp(), SYSTEM_CLOCK):
         workspace.say(
@@ -189,11 +194,11 @@ def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
             # From here on, not from the start of the request: a time-out may have taken longer than that.
             run = workspace.ledger.update(run.id, sent_at=now(), message=error.what)
             workspace.say(f"{error.what}; asking {workspace.target.name} whether the push arrived")
-            run = _found(workspace, run, error)
+            run = found(workspace, run, error)
         else:
             if tries_left + 1 < _SENT_AT_MOST:
                 _look_for_a_double(workspace, run, pushed)
-            return _answered(workspace, pushed, run)
+            return answered(workspace, pushed, run)
         if run.version is not None:
             workspace.say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
             return run
@@ -215,8 +220,9 @@ def _wait_for_slot(workspace: Workspace) -> None:
     """Waits until a session has ended that the ledger knows, or for a few minutes."""
     begun = workspace.clock.seconds()
     running = [run for run in workspace.ledger.runs(target=workspace.target.name, hidden=True) if run.state.is_active]
-    while workspace.clock.seconds() - begun < _TRY_SECONDS:
-        workspace.clock.sleep(_LOOK_LOCAL_SECONDS if workspace.target.name == "local" else _LOOK_SECONDS)
+    look_every = workspace.target.abilities.look_every
+    while workspace.clock.seconds() - begun < look_every.retry:
+        workspace.clock.sleep(look_every.slot)
         for run in running:
             try:
                 if not refresh_run(workspace, run, look_at_log=False).state.is_active:
@@ -228,16 +234,17 @@ def _wait_for_slot(workspace: Workspace) -> None:
 def _look_for_a_double(workspace: Workspace, run: Run, pushed: Pushed) -> None:
     """Warns if an earlier try arrived after all: its session was not asked for."""
     before = pushed.ref.version - 1
-    found = None
+    there = None
     try:
-        found = workspace.target.source(run.owner, run.slug, before) if before else None
+        there = workspace.target.source(run.owner, run.slug, before) if before else None
     except CoordError:
         pass  # this is only a warning: the push itself succeeded
-    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+    if there is not None and stamp_of(script_in(there[1])).get("run") == run.id:
         workspace.say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
 
 
-def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
+def answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
+    """The run, with the version that the target gave it. Raises TargetError if it has not all of its sources."""
     lacks, message = pushed.refused_sources, ""
     if lacks:
         message = f"without {', '.join(lacks)}, which {workspace.target.name} did not accept"
@@ -271,7 +278,7 @@ def _what_to_check(workspace: Workspace, run: Run) -> str:
     return "\n".join(lines)
 
 
-def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
+def found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
     """The run, adopted or given up. Raises NoAnswer if the target does not answer the questions either."""
     try:
         return wait_for_arrival(workspace, run)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from coordinator.errors import CoordError, NoSlot
 from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Run, find_experiment, outdated_in
-from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.isolation import warn_if_here
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.push import push_kernel
 from coordinator.runs.same_work import run_of_same_work, work_now
@@ -41,8 +41,7 @@ def push_several(
     even if a run has done the same work, or the kernel has an active session) are for each of them. With
     `wait_for_needs`, it waits for the runs that an experiment needs.
     """
-    if workspace.target.name == "local":
-        warn_of_isolation(workspace.project, workspace.say)
+    warn_if_here(workspace)
     for number, name in enumerate(names, start=1):
         try:
             built = _built(workspace, name, overrides)
@@ -59,7 +58,12 @@ def push_several(
 
 
 def _built(workspace: Workspace, name: str, overrides: Sequence[str]) -> Build:
-    built = build_kernel(workspace.project, find_experiment(workspace.project, name, overrides), workspace.progress)
+    built = build_kernel(
+        workspace.project,
+        find_experiment(workspace.project, name, overrides),
+        workspace.progress,
+        for_kaggle=workspace.target.abilities.checks_kaggle_rules,
+    )
     for message in built.messages:
         workspace.say(message)
     return built

@@ -62,7 +62,11 @@ def scores_overview(
     ids = {run.id for run in runs}
 
     def known() -> list[Submission]:
-        return submissions.all_submissions(ledger, target=target, competition=competition)
+        found = submissions.all_submissions(ledger, competition=competition)
+        if target is None:
+            return found
+        of_target = {run.id for run in ledger.runs(target=target, hidden=True)}
+        return [each for each in found if each.target == target or each.run_id in of_target]
 
     places = scores.places(known())
     if competition is not None and not places:

@@ -79,12 +79,14 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
     # Of all competitions: ids and numbers belong to the target, whatever name a competition had in an older ledger.
     known = {each.id: each for each in submissions.all_submissions(ledger, target=target)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
-    runs = {run.id for run in ledger.runs(target=target, hidden=True)}
+    runs = {run.id: run.target for run in ledger.runs(hidden=True)}  # a file may be of a run on any target
     for standing in workspace.target.competitions.submissions(competition):
         run_id, number = submissions.stamped(standing.description) or ("", "")
         number = by_ref.get(standing.ref, number)
         if number not in known and run_id in runs:
-            known[number] = _add_missing(workspace, standing, run_id, number, competition)
+            known[number] = _add_missing(
+                workspace, standing, run_id, number, competition, is_upload=runs[run_id] != target
+            )
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
@@ -113,7 +115,7 @@ def unknown(workspace: Workspace, competition: str) -> list[Standing]:
     there = submissions.all_submissions(ledger, target=target)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
-    runs = {run.id for run in ledger.readable() if run.target == target}
+    runs = {run.id for run in ledger.readable()}
     stamped = (
         (each, submissions.stamped(each.description)) for each in workspace.target.competitions.submissions(competition)
     )
@@ -122,7 +124,9 @@ def unknown(workspace: Workspace, competition: str) -> list[Standing]:
     ]
 
 
-def _add_missing(workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str) -> Submission:
+def _add_missing(
+    workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str, *, is_upload: bool
+) -> Submission:
     each = Submission(
         id=number,
         run_id=run_id,
@@ -130,7 +134,7 @@ def _add_missing(workspace: Workspace, standing: Standing, run_id: str, number: 
         competition=competition,
         file_name=standing.file_name,
         sha256="",
-        is_upload=False,
+        is_upload=is_upload,
         description=standing.description,
         state=standing.state,
         created_at=standing.created_at or now(),

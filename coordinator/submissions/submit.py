@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,16 @@ from coordinator.ledger import Run, Submission, Unanswered, claim, submissions
 from coordinator.runs import outdated_now, output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
 from coordinator.submissions.pairing import PairedCV, fetched_cv
-from coordinator.target import Competition, Competitions, RunState, SubmissionState
+from coordinator.target import (
+    KAGGLE,
+    Competition,
+    Competitions,
+    RunState,
+    SubmissionState,
+    abilities_of,
+    lacking,
+    recorded_abilities,
+)
 from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
@@ -50,8 +60,30 @@ class SubmitOptions:
     """Although the same file was submitted before, or what the run read has another version now."""
 
 
-def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submission:
-    """Submits a file that a complete run left.
+@contextlib.contextmanager
+def open_place(workspace: Workspace, run: Run, to: str | None, *, is_upload: bool) -> Iterator[Workspace]:
+    """The workspace with the target that takes the submission: `to`, or the run's own, or Kaggle for a cluster's run.
+
+    Raises UsageError if that target takes none, or has no version of the run's kernel to submit.
+    """
+    own = recorded_abilities(run.target)
+    name = to or (run.target if own and own.has_competitions else KAGGLE)
+    there = abilities_of(workspace.project, name)
+    if not there.has_competitions:
+        remedy = f"Submit to {KAGGLE}: coord submit {run.experiment} --upload"
+        raise lacking(name, there, "no competitions", remedy)
+    if name != run.target and not is_upload:
+        raise UsageError(
+            f"{run.label} is no version of a kernel on {name}: only its file can be submitted there",
+            hint="If the competition takes files: --upload. A code competition runs the kernel itself: "
+            f"coord push --exp {run.experiment} --target {name}",
+        )
+    with workspace.open_target(name) as place:
+        yield place
+
+
+def submit_run(workspace: Workspace, run: Run, options: SubmitOptions, place: Workspace | None = None) -> Submission:
+    """Submits a file that a complete run left. `workspace` has the run's target, and `place` the one that it goes to.
 
     The run's file and figures are fetched first, unless they are here. If the answer is lost, the target is asked what
     exists: the submission whose description names this one is adopted. Nothing is sent twice.
@@ -60,6 +92,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
     fetched, would be refused, was submitted before, or is outdated; Later if the day's submissions are spent;
     TargetError if the target refused, NoAnswer if it is not known whether it took it.
     """
+    place = place or workspace
     run = refresh_run(workspace, run, look_at_log=False)
     named = (options.competition, workspace.project.settings.submission.competition)
     slug = next((each for each in named if each is not None), None)
@@ -74,13 +107,13 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         workspace.say(f"warning: {run.label} reports that it is {ended}")
     Guard(workspace.project.root).check_texts({"--message": options.message}, "the submission's description")
     description = _message(run, options.message, fetched_cv(workspace, run))
-    place = _check_place(workspace, slug, run, options)
-    _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")
+    competition = _check_place(place, slug, run, options)
+    _check_file(place, slug, file, f"{options.file_name} of {run.label}")
     number = submissions.new_submission_id()
     each = Submission(
         id=number,
         run_id=run.id,
-        target=run.target,
+        target=place.target.name,
         competition=slug,
         file_name=options.file_name,
         sha256=output_file.sha256(file),
@@ -89,10 +122,10 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         state=SubmissionState.SENDING,
         created_at=workspace.ledger.moment(),
     )
-    with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
-        _check_repeated(workspace, each, is_run_again=place.kernels_only, force=options.force)
-        _check_allowance(workspace, slug)
-        competitions = workspace.target.competitions
+    with held(workspace.project.submit_lock(place.target.name, slug), wait=True):
+        _check_repeated(place, each, is_run_again=competition.kernels_only, force=options.force)
+        _check_allowance(place, slug)
+        competitions = place.target.competitions
         token = competitions.upload(slug, file) if each.is_upload else ""
         each = dataclasses.replace(each, created_at=workspace.ledger.moment())
         if warning := claim(workspace.ledger):
@@ -105,7 +138,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
                 return competitions.submit_upload(slug, token, each.description)
             return competitions.submit_version(slug, run.ref, each.file_name, each.description)
 
-        return _send(workspace, send, each)
+        return _send(place, send, each)
 
 
 def _check_run(run: Run, options: SubmitOptions) -> None:
@@ -142,13 +175,17 @@ def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptio
     known = [each.competition for each in submissions.all_submissions(workspace.ledger)]
     place = _open(workspace.target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if options.is_upload and place.kernels_only:
-        raise UsageError(f"{slug} takes versions of kernels, and no files", hint="Leave out --upload.")
+        push = f"Run it there: coord push --exp {run.experiment} --target {workspace.target.name}"
+        is_there = run.target == workspace.target.name
+        raise UsageError(
+            f"{slug} takes versions of kernels, and no files", hint="Leave out --upload." if is_there else push
+        )
     if place.kernels_only and run.metadata.get("enable_internet"):
         raise SubmissionError(
             f"{run.label} had the internet, and {slug} takes only kernels without",
             hint="Set enable_internet = false in [tool.coord.kernel], and push again.",
         )
-    if not options.is_upload and not place.kernels_only and workspace.target.name != "local":
+    if not options.is_upload and not place.kernels_only and not workspace.target.abilities.is_on_this_machine:
         workspace.say(f"note: {slug} is no code competition; if it wants a file, add --upload")
     return place
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Run, run_times, stopped_early
-from coordinator.project import SweepSettings, leaves
-from coordinator.target import RunState
+from coordinator.project import SweepSettings, TargetName, leaves
+from coordinator.target import RunState, recorded_abilities
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,13 @@ def by_progress(run: Run, settings: SweepSettings) -> float | None:
     return event.time / done if 0 < done <= 1 else None
 
 
-def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:
+def at_once(target: TargetName, count: int) -> int:
+    """How many of that many runs run at a time; on a cluster all of them, as far as coord can know."""
+    known = recorded_abilities(target)
+    return (known.sessions_at_once if known else None) or max(count, 1)
+
+
+def wall_seconds(each: Sequence[float], at_once: int) -> float:
     """Seconds until runs of these lengths have ended, started in this order, `at_once` of them in parallel."""
     ends = [0.0] * at_once
     for took in each:

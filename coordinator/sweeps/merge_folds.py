@@ -26,7 +26,7 @@ from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
 from coordinator.runs import Fetched, provenance
 from coordinator.sweeps.merged_output import EVENTS, OOF, merged_events, merged_oof
-from coordinator.target import RunState
+from coordinator.target import RunState, recorded_abilities
 from coordinator.workspace import Workspace
 
 FOLDS = "folds.csv"
@@ -130,7 +130,12 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run], count: Count) 
     of_all = frozenset(workspace.project.settings.sweep.of_all_folds)
     oof = merged_oof(whole, count.each(folders), of_all)
     _check_folds(whole, folders, workspace.project.settings.metrics.rows)
-    built = assemble(workspace.project, find_experiment(workspace.project, whole), workspace.progress)
+    built = assemble(
+        workspace.project,
+        find_experiment(workspace.project, whole),
+        workspace.progress,
+        for_kaggle=recorded_abilities(runs[0].target) is not None,
+    )
     known = [
         run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target, hidden=True) if run.is_merged
     ]

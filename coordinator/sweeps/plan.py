@@ -20,6 +20,7 @@ from coordinator.project import Experiment, Project, TargetName, kernel_titles, 
 from coordinator.runs import run_of_same_work, work_now
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, setting_of, sweep_name
+from coordinator.target import abilities_of
 from coordinator.workspace import Workspace
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
@@ -90,7 +91,8 @@ class Plan:
         """From the first push to the end of the last run, with as many in parallel as the account allows."""
         if self.session_seconds is None:
             return None
-        return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
+        each = [each.estimate.seconds for each in self.to_run if each.estimate]
+        return estimates.wall_seconds(each, estimates.at_once(self.target, len(each)))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -127,8 +129,10 @@ def plan_sweep(
     found = combinations(workspace.project, start, along, _taken(workspace))
     runs = workspace.ledger.runs(target=target, hidden=True)
     planned = []
+    is_for_kaggle = abilities_of(workspace.project, target).checks_kaggle_rules
     for each in found:
-        work = work_now(workspace, assemble(workspace.project, each.experiment, workspace.progress), target)
+        built = assemble(workspace.project, each.experiment, workspace.progress, for_kaggle=is_for_kaggle)
+        work = work_now(workspace, built, target)
         planned.append(
             Planned(
                 each,

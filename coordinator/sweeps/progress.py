@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coordinator.errors import CoordError
-from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
@@ -107,7 +106,7 @@ class SweepProgress:
             return None
         # Running experiments have a session already, even if these are more than the limit that coord knows.
         running = sum(each.state == RunState.RUNNING for each in self.members)
-        return estimates.wall_seconds(known, max(SESSIONS_AT_ONCE, running))
+        return estimates.wall_seconds(known, max(estimates.at_once(self.sweep.target, len(known)), running))
 
     @property
     def to_fetch(self) -> int:

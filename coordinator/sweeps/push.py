@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
-from coordinator.runs import arrived, push_kernel, work_now
-from coordinator.target import RunState
+from coordinator.runs import arrived, push_array, push_kernel, work_now
+from coordinator.target import RunState, lacking
 from coordinator.workspace import Workspace
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How the experiments of a sweep are pushed."""
+
+    wait: bool = True
+    """At the session limit, wait until a session has ended; else end with Later."""
+    retry: bool = False
+    """Push again those that failed, too."""
+    at_once: int | None = None
+    """How many run at a time, on a target that has arrays; None: as many as there is room for."""
 
 
 def resume(
     workspace: Workspace,
     sweep: Sweep,
     *,
-    wait: bool,
-    retry: bool = False,
+    options: SweepOptions,
     pushed: Callable[[Run], None],
 ) -> list[CoordError]:
     """Pushes the experiments of a sweep that are not pushed yet; returns the errors of those that were refused.
 
-    At the session limit it waits (or, without `wait`, raises Later). `retry` also pushes again those that failed.
+    A target that has arrays gets all of them at once; on any other one they are pushed as sessions become free.
     `pushed` is called with each run. Raises Later if the quota is spent, NoAnswer or CredentialsError if the target
     cannot be reached, ExperimentError if the sources or the experiment have changed since the sweep began, CoordError
     if another process is pushing the sweep.
     """
     again = f"coord sweep resume {sweep.name}"
     refused: list[CoordError] = []
+    target = workspace.target
+    if options.at_once is not None and not target.abilities.has_arrays:
+        remedy = "Leave out --at-once: coord pushes the next one when a session is free."
+        raise lacking(target.name, target.abilities, "no array of kernels with a cap", remedy)
+    array: list[Build] = []
     with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours:
         if not ours:
             raise CoordError(
@@ -40,11 +57,15 @@ def resume(
         for number, member in enumerate(sweep.members):
             run = run_of(workspace.ledger, sweep, member)
             run = arrived(workspace, run) if run is not None else None
-            if run is not None and run.state is not RunState.REFUSED and not (retry and run.state in FAILED):
+            again_too = options.retry and run is not None and run.state in FAILED
+            if run is not None and run.state is not RunState.REFUSED and not again_too:
                 continue
             built = _as_begun(workspace, sweep, member)
+            if target.abilities.has_arrays:
+                array.append(built)
+                continue
             try:
-                pushed(push_kernel(workspace, built, force=False, wait_for_slot=wait))
+                pushed(push_kernel(workspace, built, force=False, wait_for_slot=options.wait))
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
@@ -56,13 +77,22 @@ def resume(
             except CoordError as error:
                 refused.append(error)
                 workspace.say(f"{member.experiment}: {error.what}")
+        if array:
+            try:
+                refused += push_array(workspace, array, at_once=options.at_once, pushed=pushed)
+            except (Later, NoAnswer, CredentialsError) as error:
+                hint = "\n".join(filter(None, [error.hint, f"Continue with: {again}"]))
+                raise type(error)(error.what, hint=hint) from error
     return refused
 
 
 def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:
     """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
     built = build_kernel(
-        workspace.project, sweeps.find_experiment(workspace.project, member.experiment), workspace.progress
+        workspace.project,
+        sweeps.find_experiment(workspace.project, member.experiment),
+        workspace.progress,
+        for_kaggle=workspace.target.abilities.checks_kaggle_rules,
     )
     if work_now(workspace, built, sweep.target) != member.work:
         raise ExperimentError(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import GPU_HOURS
 from coordinator.sweeps.plan import Plan
-from coordinator.target import AcceleratorQuota
+from coordinator.target import AcceleratorQuota, abilities_of
 from coordinator.workspace import Workspace
 
 
 def quota_for(workspace: Workspace, plan: Plan) -> AcceleratorQuota | None:
-    """What the target says of the plan's accelerator; None for a plan without one.
+    """What the target says of the plan's accelerator; None for a plan without one, and a target without a quota.
 
     If the target gives no figure, GPUs have the hours of a week that Kaggle documents.
     """
-    if plan.kind == "cpu":
+    if plan.kind == "cpu" or not abilities_of(workspace.project, plan.target).has_quota:
         return None
     try:
         with workspace.open_target(plan.target) as there:

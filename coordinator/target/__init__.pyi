@@ -1,4 +1,14 @@
 from . import local as local
+from .abilities import (
+    KAGGLE as KAGGLE,
+    LOCAL as LOCAL,
+    Abilities as Abilities,
+    abilities_of as abilities_of,
+    known_abilities as known_abilities,
+    lacking as lacking,
+    recorded_abilities as recorded_abilities,
+    said_kind as said_kind,
+)
 from .competitions import (
     Competition as Competition,
     Competitions as Competitions,
@@ -12,14 +22,24 @@ from .datasets import (
     DatasetState as DatasetState,
     UploadPlace as UploadPlace,
 )
-from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
+from .open import (
+    cluster_findings as cluster_findings,
+    is_answering as is_answering,
+    kaggle_endpoint as kaggle_endpoint,
+    open_target as open_target,
+    place_of as place_of,
+)
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,
+    AnswersMany as AnswersMany,
+    Attempt as Attempt,
     Download as Download,
+    KernelPush as KernelPush,
     KernelRef as KernelRef,
     LogRecord as LogRecord,
     OutputFile as OutputFile,
     Pushed as Pushed,
+    PushesMany as PushesMany,
     Quota as Quota,
     RunState as RunState,
     SessionState as SessionState,

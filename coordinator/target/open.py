@@ -1,15 +1,19 @@
-"""Opens a target by its name: Kaggle with the credentials that are found, or the local Kaggle in this process."""
+"""Opens a target by its name: Kaggle with the credentials that are found, the local one in this process, a cluster."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
+from types import ModuleType
 
 from coordinator.errors import CredentialsError, ProjectError
+from coordinator.finding import Finding
 from coordinator.kaggle_rules import normal_name
-from coordinator.project import Project, TargetName
+from coordinator.project import Project, TargetName, TargetSettings
 from coordinator.target import local
+from coordinator.target.abilities import KAGGLE, kind_of_target, target_settings
 from coordinator.target.addresses import is_address, is_safe
 from coordinator.target.credentials import Credentials, find_credentials
 from coordinator.target.protocol import Target
@@ -21,13 +25,18 @@ ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"
 def open_target(project: Project, name: TargetName) -> Iterator[Target]:
     """The target of that name, which is closed after the block.
 
-    Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent.
+    Raises CredentialsError, ProjectError (owner unknown), TargetError (no such target in the settings) or
+    DependencyError before any request is sent.
     """
+    if (kind := kind_of_target(project, name)) in ("slurm", "ray"):
+        with _cluster(project, name) as cluster:
+            yield cluster
+        return
     # Imported here: kagglesdk takes a fifth of a second, which only commands that talk to a target should pay.
     from coordinator.target.kaggle import Kaggle, oauth_token
 
     with contextlib.ExitStack() as stack:
-        if name == "local":
+        if kind == "local":
             owner, website = project.settings.owner or local.OWNER, ""
             server = stack.enter_context(local.local_kaggle(project))
             endpoint = server.endpoint
@@ -42,6 +51,43 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
         target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)
         stack.callback(target.close)
         yield target
+
+
+def _cluster(project: Project, name: TargetName) -> contextlib.AbstractContextManager[Target]:
+    settings = target_settings(project, name)
+    opened: contextlib.AbstractContextManager[Target] = getattr(_package(settings), f"open_{settings.KIND}")(
+        project, name, settings
+    )
+    return opened
+
+
+def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
+    """What there is to say about a cluster before anything is pushed to it, for `coord doctor`.
+
+    Raises TargetError if the settings have no such target.
+    """
+    settings = target_settings(project, name)
+    found: Iterator[Finding] = _package(settings).findings(project, name, settings)
+    return found
+
+
+def place_of(project: Project, name: TargetName) -> str:
+    """Where a target is: Kaggle's address, or a cluster's host and folder; empty for this machine."""
+    settings = project.settings.targets.get(name)
+    if settings is not None:
+        return f"{settings.host}:{settings.root}" if settings.host else settings.root
+    return kaggle_endpoint() if name == KAGGLE else ""
+
+
+def is_answering(project: Project, name: TargetName) -> None:
+    """Asks the target one small question. Raises what `open_target` does, and NoAnswer or its leaves."""
+    with open_target(project, name) as target:
+        next(iter(target.kernels()), None)
+
+
+def _package(settings: TargetSettings) -> ModuleType:
+    # Imported here: what talks to a cluster is loaded by commands that do.
+    return importlib.import_module(f"coordinator.target.{settings.KIND}")
 
 
 def kaggle_endpoint() -> str:

@@ -1,18 +1,20 @@
 """What a verb needs of a target: one small protocol, and the values that its methods take and return.
 
-Kaggle and the local stand-in implement it through one client; another place to run the same kernel file (a Ray or Slurm
-cluster) would be another class with these methods.
+Kaggle and the local stand-in implement it through one client; each kind of cluster is another class with these methods.
+What only some targets can do is in `abilities`: a verb asks there first, and says what is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from coordinator.errors import CoordError
 from coordinator.project import TargetName
+from coordinator.target.abilities import Abilities
 from coordinator.target.competitions import Competitions
 from coordinator.target.datasets import Datasets
 from coordinator.target.download import Download as Download
@@ -63,12 +65,30 @@ class Pushed:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One start of a run's program. Where a run starts again by itself, it has several; its log is one log."""
+
+    number: int
+    """From 1."""
+    started: datetime
+    """UTC."""
+    ended: datetime | None = None
+    """UTC; None while it runs, or if nothing tells."""
+    host: str = ""
+    """The machine that it ran on."""
+    reason: str = ""
+    """Why it ended before the program did: "time limit", "preempted", "node failed", "cancelled"; else empty."""
+
+
+@dataclass(frozen=True)
 class SessionState:
     state: RunState
     message: str = ""
     """Why it failed, if the target says so."""
     is_only_saved: bool = False
     """The target has the version, and no session for it: not yet, or because somebody saved it without running it."""
+    attempts: tuple[Attempt, ...] = ()
+    """Its starts, the first one first; empty where the target does not tell, as Kaggle, which starts a version once."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +153,11 @@ class Target(Protocol):
     owner: str
 
     @property
+    def abilities(self) -> Abilities:
+        """What this target can do."""
+        ...
+
+    @property
     def competitions(self) -> Competitions:
         """The competitions to which predictions can be submitted. Raises TargetError if this target has none."""
         ...
@@ -193,4 +218,33 @@ class Target(Protocol):
 
     def has_source(self, kind: str, name: str) -> bool:
         """Whether the source of that kind (dataset_sources, ...) exists and the user may read it."""
+        ...
+
+
+@dataclass(frozen=True)
+class KernelPush:
+    """One of the pushes of `push_many`: what `push` takes."""
+
+    metadata: KernelMetadata
+    source: str
+    timeout_seconds: int | None = None
+
+
+class AnswersMany(Protocol):
+    """What a target has beside whose abilities say so."""
+
+    def states(self, refs: Sequence[KernelRef]) -> Sequence[SessionState]:
+        """The state of each, in their order, with one question. Raises NoAccess if one of them is gone."""
+        ...
+
+
+class PushesMany(Protocol):
+    """What a target has beside, whose abilities have arrays."""
+
+    def push_many(self, pushes: Sequence[KernelPush], *, at_once: int | None) -> Sequence[Pushed | CoordError]:
+        """Pushes kernels in one request, of which `at_once` run at a time (None: as many as there is room for).
+
+        Returns one answer for each, in their order: the version, or the error that a push alone would raise. The ledger
+        has the intents of all before. Raises NoAnswer if it is not known of any of them whether it took effect.
+        """
         ...

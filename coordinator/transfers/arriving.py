@@ -14,7 +14,6 @@ from coordinator.target import OutputFile
 from coordinator.transfers import parallel
 from coordinator.transfers.transfer import Transfer
 
-_THREADS = 32  # most output is many small files, whose time is the way to the target and back
 _BAD_FILES = 3  # that are left out before a fetch gives up
 _OF_THE_NAME = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ),
@@ -90,7 +89,7 @@ def run(transfer: Transfer, jobs: Sequence[Callable[[], None]], *, go_on: str) -
     """
     errors = parallel.run(
         jobs,
-        threads=_THREADS,
+        threads=transfer.at_once,
         stop=transfer.stop,
         tolerated=TargetError,
         at_most=_BAD_FILES,

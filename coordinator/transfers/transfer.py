@@ -13,7 +13,6 @@ from typing import Protocol
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
-from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results import Kept, Results, identity
 from coordinator.target import Download, OutputFile
 from coordinator.transfers.progress import Tally
@@ -65,8 +64,10 @@ class Transfer:
     tally: Tally
     stop: threading.Event
     clock: Clock = SYSTEM_CLOCK
-    most: int = OUTPUT_MAX
-    """Bytes of a file that are taken at most."""
+    most: int | None = None
+    """Bytes of a file that are taken at most; None: any number."""
+    at_once: int = 32
+    """Files that are brought at the same time: most output is small files, whose time is the way there and back."""
 
     def bring(self, path: PurePosixPath) -> None:
         """Brings a file. Tries again as long as that brings something, and a few times where it does not.
@@ -116,7 +117,7 @@ class Transfer:
         return part is not None and part[0] == _identity(download)
 
     def _receive(self, path: PurePosixPath, file: OutputFile, download: Download) -> None:
-        if download.size is not None and download.size > self.most:
+        if self.most is not None and download.size is not None and download.size > self.most:
             raise TargetError(f"{file.name} is said to be of {download.size:,} bytes, more than there can be")
         part = self.results.part_file(path, _identity(download))
         size = download.start
@@ -131,7 +132,7 @@ class Transfer:
                 digest.update(chunk)
                 size += len(chunk)
                 self.tally.came(path, len(chunk))
-                if size > self.most:
+                if self.most is not None and size > self.most:
                     raise TargetError(f"{file.name} does not end: more came than there can be")
             out.truncate()
             out.flush()

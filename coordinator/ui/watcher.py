@@ -13,7 +13,7 @@ from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.results import Event, LineReader, log_lines
 from coordinator.runs import Look, OpenTargets, current_status, open_targets, pause_between_looks
-from coordinator.target import LogRecord, Quota, current_quota
+from coordinator.target import KAGGLE, LogRecord, Quota, current_quota
 
 AT_MOST = 50
 """Runs that are asked about, as by `coord status`: the newest that go on."""
@@ -126,7 +126,7 @@ class Watcher:
         self._set_errors(found.failures)
         if found.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-        return _RETRY if active and len(found.failures) == len(active) else pause_between_looks(active)
+        return _RETRY if active and len(found.failures) == len(active) else pause_between_looks(self._project, active)
 
     def _seen(self, run: Run, look: Look) -> None:
         if look.records:
@@ -161,10 +161,10 @@ class Watcher:
 
     def _ask_quota(self, ledger: Ledger) -> None:
         """Kaggle's, if the project has to do with it. Without credentials no request is sent."""
-        if self._project.settings.target != "kaggle" and not ledger.runs(target="kaggle"):
+        if self._project.settings.target != KAGGLE and not ledger.runs(target=KAGGLE):
             return
         try:
-            self._quota = current_quota(self._project, "kaggle")
+            self._quota = current_quota(self._project, KAGGLE)
         except CoordError:
             return  # it is one of the things that the page can do without
         self._version += 1

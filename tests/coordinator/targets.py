@@ -9,7 +9,8 @@ from pathlib import Path
 from coordinator.bundle.script import stamped
 from coordinator.errors import NoAccess, NoAnswer, NoSlot
 from coordinator.kernel.metadata import KernelMetadata
-from coordinator.project.settings import TargetName
+from coordinator.project.target_settings import TargetName
+from coordinator.target.abilities import ABILITIES, Abilities
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
 from coordinator.target.datasets import Datasets
 from coordinator.target.protocol import (
@@ -143,6 +144,10 @@ class MemoryTarget:
     """By name of a method, the errors of its next calls."""
     asked: list[str] = field(default_factory=list)
     """The questions and pushes, in their order: "newest", "v3", "state ada/smoke v4", "push smoke", ..."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return ABILITIES["kaggle" if self.name == "kaggle" else "local"]
 
     @property
     def competitions(self) -> MemoryCompetitions:

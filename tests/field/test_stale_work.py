@@ -26,7 +26,7 @@ from coordinator.runs.fetch.fetch import provenance
 from coordinator.runs.push_several import push_several
 from coordinator.runs.status import OpenTargets, current_status
 from coordinator.sweeps.plan import Variation, begin, plan_sweep
-from coordinator.sweeps.push import resume
+from coordinator.sweeps.push import SweepOptions, resume
 from coordinator.target.protocol import RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import BARE
@@ -177,7 +177,7 @@ def test_a_sweep_does_not_mix_versions(second: Project, ledger: Ledger) -> None:
     sweep = begin(ledger, plan, is_named=False)
     ledger.add(stage(2))
     with pytest.raises(ExperimentError, match="the version of an attached kernel have changed"):
-        resume(here, sweep, wait=False, pushed=lambda run: None)
+        resume(here, sweep, options=SweepOptions(wait=False), pushed=lambda run: None)
 
 
 def test_results_keep_what_was_read(tiny: Project, ledger: Ledger, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from coordinator.target import AcceleratorQuota, Quota
 from coordinator.text import clean
 
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
+    from coordinator.finding import Finding
     from coordinator.kernel import Check
-    from coordinator.maintenance import Finding
     from coordinator.project import Change, Experiment, Launch, Recorded
     from coordinator.runs import Step
 

@@ -107,7 +107,7 @@ def about(run: Run, now: Status) -> str:
     """What one most wants to know of it first: the end of the text may be cut off."""
     at, outdated = run_times(run), now.outdated.get(run.id, ())
     event = run.last_event
-    waits = run.state is RunState.QUEUED and at.queued is not None
+    waits = run.state is RunState.QUEUED and at.queued is not None and not run.attempts
     links = now.chains.get(run.id, ())
     reads = ", ".join(f"{name} v{source.version}" for name, source in run.needs_read.items())
     parts = [
@@ -115,6 +115,7 @@ def about(run: Run, now: Status) -> str:
         "its session should have ended" if at.is_stuck else "",
         run.message.partition("\n")[0] if not _is_complete(run) else "",
         "outdated" if outdated else "",
+        _starts(run),
         f"waits {duration(at.queued)}" if waits and at.queued is not None else "",
         _summary(run) if event is None else ", ".join(filter(None, _reported(event))),
         run.message.partition("\n")[0] if _is_complete(run) else "",
@@ -189,9 +190,19 @@ def _best(runs: Sequence[Run]) -> str:
     return f"best {name} {(min if mode == 'min' else max)(values):.4f}"
 
 
+def _starts(run: Run) -> str:
+    """`2nd start`, of a run that was started again; the target starts one by itself that it had to stop."""
+    if run.attempts < 1 or (run.attempts == 1 and run.state is not RunState.QUEUED):
+        return ""
+    number = run.attempts + (run.state is RunState.QUEUED)
+    start = f"{number}{ {2: 'nd', 3: 'rd'}.get(number, 'th') } start"
+    return f"was stopped, waits for its {start}" if run.state is RunState.QUEUED else start
+
+
 def _stuck(run: Run, at: Times) -> str:
+    most = "" if at.limit is None else f" after {duration(at.limit)}"
     ran = "" if at.running is None else f"{duration(at.running)} "
     return (
-        f"{run.label} is reported as running {ran}now, but a session ends after {duration(at.limit)}: look at its "
+        f"{run.label} is reported as running {ran}now, but a session ends{most}: look at its "
         f"page, and if it does not run there, coord cancel --exp {run.experiment} --version {run.version}"
     )

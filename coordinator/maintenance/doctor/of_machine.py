@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from coordinator import __version__
-from coordinator.maintenance.doctor.finding import Finding, Level
+from coordinator.finding import Finding, Level
 
 _GIB = 1 << 30
 _DISK_NEEDED, _DISK_WANTED = 1 * _GIB, 20 * _GIB  # Kaggle keeps up to 20 GB of a run's output; 2026-11

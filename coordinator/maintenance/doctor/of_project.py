@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.errors import CoordError
+from coordinator.finding import Finding, Level, problem
 from coordinator.kaggle_rules import SOURCE_KINDS
-from coordinator.kernel import check_collisions, needed_slugs, render_metadata
+from coordinator.kernel import Ours, check_collisions, needed_slugs, render_metadata
 from coordinator.ledger import Ledger, Run, dataset_versions, other_writer, run_times
-from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, TargetName, experiment_names, git, kernel_titles, resolve
 from coordinator.runs import override_problems
 from coordinator.target import DatasetState, RunState
@@ -23,8 +23,11 @@ _NOT_READY = {
 }
 
 
-def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
-    """Yields the experiments that resolve and have valid metadata; the findings are added to `found`."""
+def check_experiments(project: Project, found: list[Finding], *, for_kaggle: bool) -> Iterator[Experiment]:
+    """Yields the experiments that resolve and have valid metadata; the findings are added to `found`.
+
+    Without `for_kaggle`, Kaggle's rules about titles and machines do not hold.
+    """
     good = 0
     try:
         names, titles = experiment_names(project), kernel_titles(project)
@@ -40,7 +43,8 @@ def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experi
                 experiment,
                 owner=project.settings.owner,
                 attached=project.settings.attached,
-                needs=tuple(dict.fromkeys(needed_slugs(experiment.needs, titles).values())),
+                ours=Ours(tuple(dict.fromkeys(needed_slugs(experiment.needs, titles).values()))),
+                for_kaggle=for_kaggle,
             )
         except CoordError as error:
             found.append(problem("experiments", error, f"Correct {project.relative(project.experiment_file(name))}."))

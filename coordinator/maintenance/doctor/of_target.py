@@ -10,11 +10,22 @@ from datetime import UTC
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, ProjectError
+from coordinator.finding import Finding, Level, problem
 from coordinator.kaggle_rules import normal_name
-from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Project, TargetName
 from coordinator.runs import source_remedy
-from coordinator.target import Target, credential_files, find_credentials, kaggle_endpoint, local, open_target
+from coordinator.target import (
+    KAGGLE,
+    LOCAL,
+    Target,
+    abilities_of,
+    cluster_findings,
+    credential_files,
+    find_credentials,
+    kaggle_endpoint,
+    local,
+    open_target,
+)
 
 _SKEW_WARNING, _SKEW_PROBLEM = 30.0, 300.0  # seconds
 _SLOW = 2.0  # seconds of one question
@@ -43,11 +54,11 @@ def check_kaggle(project: Project, sources: Sources, clock: Clock) -> Iterator[F
         yield Finding("credentials", Level.WARNING, f"from {source}; not tried", "Mend the network first.")
         return
     try:
-        with open_target(project, "kaggle") as target:
+        with open_target(project, KAGGLE) as target:
             user = target.user()
             yield from _whose(user, source, target.owner)
             yield from _quota(target)
-            yield from _sources(project, sources, target.has_source, "kaggle")
+            yield from _sources(project, sources, target.has_source, KAGGLE)
     except CoordError as error:
         yield problem("credentials", error, _LATER)
 
@@ -148,11 +159,27 @@ def _sources(
 def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
     """The local Kaggle needs neither credentials nor a network."""
     try:
-        with open_target(project, "local") as target:
+        with open_target(project, LOCAL) as target:
             yield Finding("local Kaggle", Level.OK, f'in {project.relative(project.local_kaggle)}, as "{target.owner}"')
             yield from _quota(target)
         yield from _sources(
-            project, sources, lambda kind, name: local.source_folder(project, kind, name) is not None, "local"
+            project, sources, lambda kind, name: local.source_folder(project, kind, name) is not None, LOCAL
         )
     except CoordError as error:
         yield problem("local Kaggle", error)
+
+
+def check_cluster(project: Project, name: TargetName, sources: Sources) -> Iterator[Finding]:
+    """What the cluster's own engine says, and whether the attached sources are there."""
+    abilities = abilities_of(project, name)
+    try:
+        found = list(cluster_findings(project, name))
+        yield from found
+        if not abilities.denies_internet:
+            what = "kernels reach what its machines reach: enable_internet = false denies nothing here"
+            yield Finding("internet", Level.OK, what)
+        if sources and not any(each.level is Level.PROBLEM for each in found):
+            with open_target(project, name) as target:
+                yield from _sources(project, sources, target.has_source, name)
+    except CoordError as error:
+        yield problem(name, error, _LATER)

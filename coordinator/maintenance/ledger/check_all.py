@@ -13,7 +13,7 @@ from coordinator.maintenance.ledger.checks import check, check_file
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.progress import Count, Progress, show_nothing
 from coordinator.project import Project, target_name
-from coordinator.target import Target, open_target
+from coordinator.target import LOCAL, Target, open_target
 from coordinator.workspace import Workspace
 
 
@@ -87,10 +87,10 @@ def _targets(
     project = workspace.project
     names = {target_name(project, option)}
     if option is None:
-        names |= {target_name(project, run.target) for run in workspace.ledger.readable()}
+        names |= {run.target for run in workspace.ledger.readable()}
     opened = []
     for name in sorted(names):
-        if name == "local" and not project.local_kaggle.is_dir():
+        if name == LOCAL and not project.local_kaggle.is_dir():
             continue  # nothing was ever pushed there
         try:
             opened.append(stack.enter_context(open_target(project, name)))

@@ -10,7 +10,7 @@ from coordinator.datasets import unknown_version
 from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, add_dataset_version
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
-from coordinator.project import TARGETS
+from coordinator.project import is_target_name
 from coordinator.target import DatasetState
 from coordinator.workspace import Workspace
 
@@ -21,7 +21,7 @@ def check_rows(ledger: Ledger) -> Iterator[Problem]:
     """Of the ledger alone."""
     for row in ledger.statement("SELECT id, target, reference, state, version FROM dataset_versions", {}):
         name = f"version {row['id']} of the data set {row['reference']}"
-        if row["target"] not in TARGETS or row["state"] not in list(DatasetState):
+        if not is_target_name(row["target"]) or row["state"] not in list(DatasetState):
             yield Problem(
                 f"the row of {name} does not read",
                 "remove it: the target knows what it has, and the next push asks",
@@ -37,6 +37,8 @@ def check_rows(ledger: Ledger) -> Iterator[Problem]:
 
 def check_target(workspace: Workspace) -> Iterator[Problem | NotAsked]:
     """Versions that coord pushed and the ledger does not have, of what the settings and the runs attach."""
+    if not workspace.target.abilities.has_datasets:
+        return
     names = [*workspace.project.settings.kernel.dataset_sources]
     for run in workspace.ledger.readable():
         names += run.metadata.get("dataset_sources") or [] if run.target == workspace.target.name else []

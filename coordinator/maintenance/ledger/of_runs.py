@@ -12,7 +12,7 @@ from coordinator.ledger import Ledger, Run, blank, now, other_copies, take_over
 from coordinator.maintenance.ledger.of_datasets import check_rows
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
-from coordinator.project import TARGETS, leaves
+from coordinator.project import is_target_name, leaves
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -53,7 +53,7 @@ def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]
     """Unreadable rows that neither results nor a target could rebuild; `asked` are the targets that were asked."""
     for run_id, reason in ledger.unreadable().items():
         (target,) = ledger.statement("SELECT target FROM runs WHERE id = :id", {"id": run_id})[0]
-        if target not in TARGETS:  # nothing tells which one it was, and no other value is more right
+        if not is_target_name(target):  # nothing tells which one it was, and no other value is more right
             yield Problem(
                 f"the row of run {run_id} does not read: {reason}",
                 "update coord if a newer one wrote it; else correct the target in the ledger's table runs by hand",

@@ -20,6 +20,7 @@ from coordinator.project import kernel_titles
 from coordinator.results import Results
 from coordinator.runs import adopt
 from coordinator.submissions import scores
+from coordinator.target import recorded_abilities
 from coordinator.workspace import Workspace
 
 _ANY = "0experiment0"
@@ -136,8 +137,12 @@ def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[
 
 def _submissions(workspace: Workspace) -> Iterator[Problem | NotAsked]:
     """Submissions of the ledger's runs, to the competitions that these and the settings name."""
-    runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
-    if not runs:
+    target = workspace.target
+    # A cluster's runs are submitted elsewhere, as files.
+    runs = [
+        run for run in workspace.ledger.readable() if run.target == target.name or not recorded_abilities(run.target)
+    ]
+    if not runs or not target.abilities.has_competitions:
         return
     settings = workspace.project.settings
     named = [*settings.kernel.competition_sources, *filter(None, [settings.submission.competition])]

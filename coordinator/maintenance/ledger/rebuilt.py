@@ -20,7 +20,7 @@ from coordinator.kernel import CODE_FILE, CODE_FILES, Source
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
 from coordinator.progress import Count
-from coordinator.project import parse_target
+from coordinator.project import recorded_target
 from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, reported
 from coordinator.target import RunState, Target
 from coordinator.workspace import Workspace
@@ -61,7 +61,7 @@ def _from_results(directory: Path) -> Rebuilt:
     summary, _ = reported(directory / SUMMARY)  # without one if the file cannot be read
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
-        **{name: values[name] for name in _FROM_RESULTS} | {"target": parse_target(values["target"])},
+        **{name: values[name] for name in _FROM_RESULTS} | {"target": recorded_target(values["target"])},
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),

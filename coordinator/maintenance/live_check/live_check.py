@@ -64,7 +64,7 @@ def live_check(
         if not talk.agrees(plan(there, user, made)):
             return None
         stamp = "".join(secrets.choice(_STAMP) for _ in range(6))
-        pace = _LOCAL_PACE if there.name == "local" else CheckPace()
+        pace = _LOCAL_PACE if there.abilities.is_on_this_machine else CheckPace()
         check = LiveCheck(there, stamp, made, clock, talk.say, sources, pace)
         found: list[Fact] = []
         try:
@@ -169,7 +169,7 @@ def _write(project: Project, target: Target, facts: Facts) -> Path:
 
 
 def _place(target: Target) -> str:
-    return "this machine" if target.name == "local" else kaggle_endpoint()
+    return "this machine" if target.abilities.is_on_this_machine else kaggle_endpoint()
 
 
 def _made_file(project: Project, target: Target) -> Path:

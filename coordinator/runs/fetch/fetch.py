@@ -131,6 +131,8 @@ class _Fetch:
             tally,
             threading.Event(),
             clock=self.workspace.clock,
+            most=self.workspace.target.abilities.largest_output,
+            at_once=self.workspace.target.abilities.transfers_at_once,
         )
         records: list[LogRecord] = []
         refused: dict[str, list[str]] = {}

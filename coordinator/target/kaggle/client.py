@@ -31,7 +31,8 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, NotSent, TargetError
 from coordinator.kaggle_rules import NEVER_RUN_STATUS, WORKER_STATUS, normal_name
 from coordinator.kernel import KernelMetadata
-from coordinator.project import TargetName
+from coordinator.project import STANDARD_TARGETS, TargetName
+from coordinator.target.abilities import ABILITIES
 from coordinator.target.addresses import is_safe
 from coordinator.target.credentials import Credentials
 from coordinator.target.datasets import Datasets
@@ -80,6 +81,7 @@ class Kaggle:
             raise CredentialsError(f"{endpoint}: credentials are sent over https only, except to this machine")
         self.name = name
         self.owner = owner
+        self.abilities = ABILITIES[STANDARD_TARGETS[name]]
         self._website = website
         self._endpoint = endpoint.rstrip("/")
         self._credentials = credentials

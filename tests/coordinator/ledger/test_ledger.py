@@ -206,7 +206,7 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-OF_VERSION_12: dict[str, Any] = {"hidden_at": None}
+OF_VERSION_12: dict[str, Any] = {"hidden_at": None, "attempts": 0}
 OF_VERSION_9: dict[str, Any] = {"reads": (), "launch": {}, **OF_VERSION_12}
 OF_VERSION_8: dict[str, Any] = {"lacks": (), "never_arrived": False, "stop_requested": False, **OF_VERSION_9}
 OF_VERSION_5: dict[str, Any] = {"continues": None, **OF_VERSION_8}

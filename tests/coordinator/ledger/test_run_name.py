@@ -60,7 +60,7 @@ def test_names(text: str, name: RunName) -> None:
         ("", "names no run"),
         ("base@", "names no run"),
         ("@v3", "names no run"),
-        ("base@mars-v3", "names no run"),
+        ("base@Mars-v3", "names no run"),
         ("base@local", "names no run"),
         ("base wide", "names no run"),
         ("a/b/c", "names no run"),

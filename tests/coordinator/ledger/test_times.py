@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from coordinator.ledger.times import MARGIN, limit, run_times
+from coordinator.ledger.times import limit, run_times
 from coordinator.target.protocol import RunState
 from tests.coordinator.sample_runs import BARE
 
 PUSHED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 STARTED = PUSHED + timedelta(minutes=40)
 HOUR = timedelta(hours=1)
+MARGIN = timedelta(minutes=15)
+"""How late Kaggle may end a session before it is called stuck."""
 PUSH: dict[str, Any] = {"pushed_at": PUSHED.isoformat()}
 START: dict[str, Any] = {**PUSH, "started_at": STARTED.isoformat(), "state": RunState.RUNNING}
 

@@ -10,10 +10,10 @@ import pytest
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound, TargetError
+from coordinator.finding import Level
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sources import outdated_in
-from coordinator.maintenance.doctor.finding import Level
 from coordinator.maintenance.doctor.of_project import check_needs
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
@@ -21,7 +21,7 @@ from coordinator.results.summary import Summary
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.push_several import push_several
 from coordinator.sweeps.plan import Variation, begin, plan_sweep
-from coordinator.sweeps.push import resume
+from coordinator.sweeps.push import SweepOptions, resume
 from coordinator.target.protocol import Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.bundle.programs import write_files
@@ -362,7 +362,7 @@ def test_a_sweep_of_an_experiment_with_needs(tiny: Project, ledger: Ledger) -> N
     plan = plan_sweep(Workspace(tiny, ledger), "infer", Variation(grid=["seed=1,2"]), target="local")
     sweep = begin(ledger, plan, is_named=False)
     pushed: list[Run] = []
-    assert resume(here.workspace, sweep, wait=False, pushed=pushed.append) == []
+    assert resume(here.workspace, sweep, options=SweepOptions(wait=False), pushed=pushed.append) == []
     assert [{name: source.version for name, source in run.needs_read.items()} for run in pushed] == 2 * [{"weights": 1}]
     assert all(run.metadata["kernel_sources"] == ["ada/tiny-base"] for run in pushed)
     for run in pushed:
@@ -372,7 +372,9 @@ def test_a_sweep_of_an_experiment_with_needs(tiny: Project, ledger: Ledger) -> N
     more = plan_sweep(here.workspace, "infer", Variation(grid=["seed=1,2,3"]), target="local")
     assert [each.done is not None for each in more.planned] == [True, True, False]
     with pytest.raises(Later, match="base local-v2 is running"):
-        resume(here.workspace, begin(ledger, more, is_named=False), wait=False, pushed=pushed.append)
+        resume(
+            here.workspace, begin(ledger, more, is_named=False), options=SweepOptions(wait=False), pushed=pushed.append
+        )
 
 
 def test_the_doctor_looks_for_complete_runs(tiny: Project, ledger: Ledger) -> None:

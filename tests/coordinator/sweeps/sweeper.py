@@ -12,7 +12,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep
 from coordinator.project.project import Project
 from coordinator.sweeps.plan import Plan, Variation, begin, plan_sweep
-from coordinator.sweeps.push import resume
+from coordinator.sweeps.push import SweepOptions, resume
 from coordinator.target.protocol import RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.targets import MemoryTarget
@@ -50,8 +50,7 @@ class Sweeper:
         return resume(
             Workspace(self.project, self.ledger, self.target, clock=clock, say=self.said.append),
             sweep,
-            wait=wait,
-            retry=retry,
+            options=SweepOptions(wait, retry),
             pushed=self.pushed.append,
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
+from coordinator.project.target_settings import TargetName
 from coordinator.sweeps.grid import Start
 from coordinator.sweeps.plan import Plan
 from coordinator.sweeps.quota import quota_for

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from coordinator.cli.tables import runs as tables
 from coordinator.clock import Clock
+from coordinator.finding import Finding, Level
 from coordinator.ledger.ledger import Ledger, now
 from coordinator.maintenance.doctor.doctor import diagnose
-from coordinator.maintenance.doctor.finding import Finding, Level
 from coordinator.maintenance.doctor.of_project import check_wheels
 from coordinator.project.project import Project
 from coordinator.project.settings import Settings

@@ -1,0 +1,13 @@
+"""What Slurm and Ray have in common: kernels on a shared file system, reached by a shell here or over ssh.
+
+`shell` runs commands, `far_side` asks `far` (the program that answers on the other side), `starter` runs in the job,
+`place` has the methods of a target that need no engine.
+"""
+
+from coordinator.target.cluster.far_side import FarSide
+from coordinator.target.cluster.place import ClusterPlace, Order
+from coordinator.target.cluster.record import RunRecord
+from coordinator.target.cluster.shell import Shell, ShellReply, open_shell
+from coordinator.target.cluster.starter import REQUEUE
+
+__all__ = ["REQUEUE", "ClusterPlace", "FarSide", "Order", "RunRecord", "Shell", "ShellReply", "open_shell"]

@@ -1,0 +1,1 @@
+"""A program that goes on from its own output."""
