@@ -36,7 +36,6 @@ SIZES = (100, 1_000, 10_000)
 COMMANDS = {
     "status, 10 shown": ("status", "--limit", "10"),
     "runs, 20 shown": ("runs", "--limit", "20"),
-    "show": ("show", "--exp", "c0-s0"),
     "best": ("best",),
     "compare": ("compare", "c0-s0", "c1-s0"),
     "ledger check": ("ledger", "check", "--offline"),
