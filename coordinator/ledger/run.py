@@ -263,7 +263,9 @@ def _parsed(name: str, stored: Any) -> Any:
 # Rows that are read one after the other have the same text there: the values are shared, as nobody changes a run's.
 _parsed_once = functools.lru_cache(maxsize=64)(_parsed)
 _DIFFERENT = ("config", "last_event", "summary")
-_READERS = {name: _parsed if name in _DIFFERENT else _parsed_once for name in _JSON_COLUMNS}
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    name: _parsed if name in _DIFFERENT else _parsed_once for name in _JSON_COLUMNS
+}
 
 
 _FIELDS = {field.name: None for field in dataclasses.fields(Run)}

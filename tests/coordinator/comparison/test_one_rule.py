@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from typing import Any
+import sqlite3
 
 import pytest
 
@@ -17,7 +17,7 @@ from coordinator.comparison.noise import Floor
 from coordinator.comparison.ranking import best
 from coordinator.comparison.seeds import Sample
 from coordinator.errors import ExperimentError
-from coordinator.ledger import Ledger
+from coordinator.ledger import Ledger, Run
 from coordinator.progress import Count
 from coordinator.project import Project, resolve
 from coordinator.report.boards import boards
@@ -46,9 +46,14 @@ def _compare(project: Project, *names: str) -> Report:
 def test_the_ledger_is_read_once(tiny: Project, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many names are compared: with many runs, reading them takes most of the time."""
     _configs(tiny)
-    read: list[Any] = []
+    read: list[str] = []
     usual = run_module.to_run
-    monkeypatch.setattr(run_module, "to_run", lambda row: read.append(row["id"]) or usual(row))
+
+    def counted(row: sqlite3.Row) -> Run:
+        read.append(row["id"])
+        return usual(row)
+
+    monkeypatch.setattr(run_module, "to_run", counted)
     if asked == "compare":
         _compare(tiny, "c0", "c1", "c2")
     else:
