@@ -4,7 +4,8 @@
 
 A small project trains once on this machine. The rows of the ledger and the folders of results are then made of that
 run: 40 configs, each with as many seeds as the number of runs allows, every value different. Each command is a process
-of its own; the ledgers take turns. A ratio compares a ledger with the smallest one of the same run.
+of its own; the ledgers take turns. Seconds are those of the processor, as the kernel counted them: other programs
+change them less than the time of the clock. A ratio compares a ledger with the smallest one of the same run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def main() -> None:
         projects = {size: _project(Path(folder), size) for size in sorted(arguments.runs)}
         rows = [row for name, words in COMMANDS.items() for row in _measured(name, words, projects, arguments)]
         print()
-        print_table(["command", "runs", "seconds", "of the smallest", "MB", "output"], rows)
+        print_table(["command", "runs", "CPU s", "of the smallest", "MB", "output"], rows)
 
 
 def _measured(
@@ -89,8 +89,7 @@ def _measured(
 
 
 def _run(words: tuple[str, ...], root: Path) -> Taken:
-    """One command as a process: seconds of the clock, and its memory as the kernel counted it."""
-    begun = time.perf_counter()
+    """One command as a process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "coordinator", *words], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -101,7 +100,7 @@ def _run(words: tuple[str, ...], root: Path) -> Taken:
     process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode:
         sys.exit(f"coord {' '.join(words)}: exit code {process.returncode}\n{said.decode(errors='replace')}")
-    return Taken(time.perf_counter() - begun, usage.ru_maxrss / 1024)
+    return Taken(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def _project(folder: Path, size: int) -> Path:

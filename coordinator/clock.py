@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _chance() -> float:
+    from random import random  # not above: most commands wait for nothing
+
+    return random()
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Clock:
     """Seconds since an arbitrary moment, which never decrease: for durations."""
     sleep: Callable[[float], None] = time.sleep
     """Waits for this number of seconds."""
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = _chance
     """A random number from 0 to 1; it makes the waits of several processes different."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -64,7 +63,7 @@ def listening(project: Project) -> LivePage | None:
 @contextlib.contextmanager
 def announced(project: Project, port: int) -> Iterator[LivePage]:
     """Makes the server of this process, on that port, known while the context is open."""
-    page = LivePage(port, os.getpid(), secrets.token_hex(8))
+    page = LivePage(port, os.getpid(), os.urandom(8).hex())
     project.state.mkdir(parents=True, exist_ok=True)
     write_atomically(project.live_page, json.dumps(asdict(page)) + "\n")
     try:

@@ -22,6 +22,8 @@ _RAW_IN_JSON = re.compile(f"[{_NOT_SHOWN}]")
 
 def clean(text: str) -> str:
     """The text without control sequences; what follows a carriage return replaces the line, as in progress bars."""
+    if text.isprintable():  # as nearly all are: none of these characters is
+        return text
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
 
 

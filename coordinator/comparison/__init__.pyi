@@ -1,5 +1,10 @@
 from . import compare as compare, images as images, ranking as ranking
-from .candidates import Candidate as Candidate, all_candidates as all_candidates, find_candidate as find_candidate
+from .candidates import (
+    Candidate as Candidate,
+    Pool as Pool,
+    all_candidates as all_candidates,
+    find_candidate as find_candidate,
+)
 from .compare import Comparison as Comparison, Report as Report
 from .configs import attached as attached, without_seed as without_seed
 from .images import Measured as Measured

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from coordinator.comparison.configs import without_seed
@@ -44,19 +44,63 @@ class Candidate:
         return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.reported).items()}
 
 
-def find_candidate(workspace: Workspace, text: str) -> Candidate:
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """Runs of the ledger, read once, and what tells their configs apart."""
+
+    project: Project
+    every: Sequence[Run]
+    """Newest first; hidden ones may be among them."""
+    _keys: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Pool:
+        """All runs of the ledger."""
+        return cls(workspace.project, workspace.ledger.runs(hidden=True))
+
+    @functools.cached_property
+    def runs(self) -> list[Run]:
+        """Those that are not hidden."""
+        return [run for run in self.every if run.hidden_at is None]
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Run]:
+        return {run.id: run for run in self.runs}
+
+    def key(self, run: Run) -> str:
+        """A text that is equal for runs of one config on one target, whatever their seeds.
+
+        A run that continues another one has that one's config in it, rather than the name of its kernel: seeds that
+        were continued alike are repeats, but a run that was continued twice is no repeat of one that was continued
+        once.
+        """
+        if run.id not in self._keys:
+            configs = [without_seed(self.project, link.config) for link in chain_of(run, self._by_id)]
+            for each in configs[1:]:
+                each.pop(self.project.settings.continue_setting or "", None)
+            self._keys[run.id] = _sorted_json([run.target, *configs])
+        return self._keys[run.id]
+
+
+_sorted_json = json.JSONEncoder(sort_keys=True).encode  # json.dumps would make an encoder for each run
+
+
+def find_candidate(workspace: Workspace, text: str, pool: Pool | None = None) -> Candidate:
     """The candidate that `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
     A name alone means the newest complete run and its repeats, or else the recorded values; if only experiments named
-    `exp-s0`, `exp--s0` and so on have runs, it means those. Raises RunNotFound, UsageError.
+    `exp-s0`, `exp--s0` and so on have runs, it means those. `pool` has all runs of the ledger, if they have been read.
+    Raises RunNotFound, UsageError.
     """
+    pool = pool or Pool.of(workspace)
     parsed = parse_run_name(text)
     name = parsed.experiment
     known = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     files = resolve_all(workspace.project, [each for each in known if each == name])
     recorded = next(iter(files.experiments), None)
-    every = workspace.ledger.runs(target=parsed.target, hidden=True)
-    everything = [run for run in every if run.hidden_at is None]
+    every, everything = (
+        [run for run in runs if parsed.target in (None, run.target)] for runs in (pool.every, pool.runs)
+    )
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
     if not own:
@@ -73,7 +117,7 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
         if files.errors:
             workspace.say(files.left_out)
         return dataclasses.replace(
-            _of_runs(name, usable[0], everything, _config_keys(workspace.project, everything)),
+            _of_runs(name, usable[0], everything, pool),
             recorded=recorded.recorded if recorded is not None else (),
         )
     if files.errors:
@@ -89,26 +133,24 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
 
 
 def all_candidates(
-    workspace: Workspace, say: Callable[[str], None] | None = None, *, runs: Sequence[Run] | None = None
+    workspace: Workspace, say: Callable[[str], None] | None = None, *, pool: Pool | None = None
 ) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones.
 
     `say` receives a sentence about the experiments whose files have problems: their recorded values are left out.
-    `runs` are all of the ledger, newest first, if they have been read.
+    `pool` has all runs of the ledger, if they have been read.
     """
     files = resolve_all(workspace.project)
     if files.errors and say is not None:
         say(files.left_out)
-    runs = workspace.ledger.runs() if runs is None else runs
-    keys = _config_keys(workspace.project, runs)
+    pool = pool or Pool.of(workspace)
     by_config: dict[str, list[Run]] = {}
-    for run in runs:
-        if _is_usable(run):
-            by_config.setdefault(keys[run.id], []).append(run)
+    for run in filter(_is_usable, pool.runs):
+        by_config.setdefault(pool.key(run), []).append(run)
     found: list[Candidate] = []
     for left in by_config.values():
         while left:  # one config may have run with several versions of the sources
-            found.append(_of_runs(left[0].label, left[0], left, keys))
+            found.append(_of_runs(left[0].label, left[0], left, pool))
             taken = {run.id for run in found[-1].runs}
             left[:] = [run for run in left if run.id not in taken]
     return found + [
@@ -170,11 +212,13 @@ def _of_version(text: str, own: Iterable[Run], version: int) -> Candidate:
     return Candidate(text, run.config, (run,), notes=_overrides(text, run))
 
 
-def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str]) -> Candidate:
-    alike = [run for run in runs if run.state is RunState.COMPLETE and keys[run.id] == keys[newest.id]]
-    usable = tuple(run for run in alike if _is_usable(run) and _is_same_program(run, newest))
+def _of_runs(name: str, newest: Run, runs: Iterable[Run], pool: Pool) -> Candidate:
+    wanted = pool.key(newest)
+    alike = [run for run in runs if run.state is RunState.COMPLETE and pool.key(run) == wanted]
+    complete = [run for run in alike if _is_usable(run)]
+    usable = tuple(run for run in complete if _is_same_program(run, newest))
     notes = list(_overrides(name, newest))
-    other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
+    other = len(complete) - len(usable)
     if other:
         notes.append(f"{name}: {count(other, 'run')} of the same config had other sources: they are no repeats")
     missing = sum(is_not_fetched(run) for run in alike)
@@ -226,22 +270,6 @@ def _is_usable(run: Run) -> bool:
         and run.summary is not None
         and not run.summary.is_partial
     )
-
-
-def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
-    """Run id -> a text that is equal for runs of one config on one target, whatever their seeds.
-
-    A run that continues another one has that one's config in it, rather than the name of its kernel: seeds that were
-    continued alike are repeats, but a run that was continued twice is no repeat of one that was continued once.
-    """
-    by_id = {run.id: run for run in runs}
-    keys = {}
-    for run in runs:
-        configs = [without_seed(project, link.config) for link in chain_of(run, by_id)]
-        for each in configs[1:]:
-            each.pop(project.settings.continue_setting or "", None)
-        keys[run.id] = json.dumps([run.target, *configs], sort_keys=True)
-    return keys
 
 
 def _is_same_program(run: Run, other: Run) -> bool:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from coordinator.comparison import images
-from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, find_candidate
+from coordinator.comparison.candidates import Candidate, Pool, all_candidates, common_metric, find_candidate
 from coordinator.comparison.configs import without_seed
 from coordinator.comparison.images import Fold, Images, Measured
 from coordinator.comparison.intervals import Interval
@@ -117,13 +117,14 @@ def compare_experiments(
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UsageError(f"{', '.join(sorted(repeated))}: compared with itself", hint="One name alone shows its noise.")
-    candidates = [find_candidate(workspace, name) for name in names]
+    pool = Pool.of(workspace)
+    candidates = [find_candidate(workspace, name, pool) for name in names]
     _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side_of(workspace.project, each, chosen) for each in candidates)
     measured = [images.with_rows(workspace.project, each, chosen) for each in sides]
     images.check_data(workspace.project, measured)
-    floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
+    floor = noise_floor(workspace.project, all_candidates(workspace, pool=pool), chosen, sides)
     level = table_level(len(sides) - 1)
     comparisons = tuple(
         _compare(workspace.project, measured[0], each, mode=mode, level=level, floor=floor) for each in measured[1:]
@@ -177,7 +178,8 @@ def _check_apart(candidates: Sequence[Candidate]) -> None:
     """Raises UsageError if two names have a run in common: they are repeats of one config."""
     for at, one in enumerate(candidates):
         for other in candidates[:at]:
-            common = [run for run in one.runs if run in other.runs]
+            theirs = {run.id for run in other.runs}
+            common = [run for run in one.runs if run.id in theirs]
             if common:
                 raise UsageError(
                     f"{other.name} and {one.name} are one config: {common[0].label} is a run of both",

@@ -12,12 +12,16 @@ _REPEAT = "repeat"  # the number of seeds that one run trains with: see model_sr
 def without_seed(project: Project, config: dict[str, Any]) -> dict[str, Any]:
     """The config's values by dotted path, without the seeds: what `sweep.seed` names, and every value named seed."""
     seeds = {project.settings.sweep.seed, _REPEAT}
-    return {path: value for path, value in leaves(config) if path not in seeds and path.rpartition(".")[2] != "seed"}
+    return {
+        path: value
+        for path, value in leaves(config)
+        if path not in seeds and path != "seed" and not path.endswith(".seed")
+    }
 
 
 def seed_of(project: Project, config: dict[str, Any]) -> int | None:
-    seed = dict(leaves(config)).get(project.settings.sweep.seed)
-    return seed if isinstance(seed, int) else None
+    found = [value for path, value in leaves(config) if path == project.settings.sweep.seed]
+    return found[-1] if found and isinstance(found[-1], int) else None
 
 
 def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from statistics import fmean
 from typing import Any
 
-from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, count, is_not_fetched
+from coordinator.comparison.candidates import Candidate, Pool, all_candidates, common_metric, count, is_not_fetched
 from coordinator.comparison.configs import attached
 from coordinator.comparison.intervals import sd_of
 from coordinator.comparison.noise import noise_floor
@@ -29,7 +29,7 @@ def best(
     """
     notes: list[str] = []
     runs = workspace.ledger.runs()
-    candidates = all_candidates(workspace, notes.append, runs=runs)
+    candidates = all_candidates(workspace, notes.append, pool=Pool(workspace.project, runs))
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     primaries = [(each.primary, _mode(each, each.primary)) for each in candidates if each.primary]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,15 +30,17 @@ class Repeat:
     folds: tuple[FoldValue, ...] = ()
     """As far as the run reports them for this seed."""
     note: str = ""
-    results: tuple[Path, str] | None = None
-    """Where its run's results should be, and the run's id; None if it was recorded."""
+    run: str = ""
+    """The id of its run; empty if it was recorded."""
+    results: Callable[[], Path | None] = dataclasses.field(default=lambda: None, compare=False, repr=False)
+    """Finds the folder with the results of its run, if there is one."""
     is_another_seed: bool = False
     """Whether it is one of the further seeds of its run."""
 
     @functools.cached_property
     def _folder(self) -> Path | None:
         # Looked for when its rows are asked for: most comparisons of many runs need none.
-        return folder_of(*self.results) if self.results is not None else None
+        return self.results()
 
     @property
     def oof(self) -> Path | None:
@@ -64,7 +67,7 @@ class Side:
     """Whether the metric is the one that its runs name first."""
     notes: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def values(self) -> tuple[float, ...]:
         return tuple(repeat.value for repeat in self.repeats)
 
@@ -112,19 +115,25 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     table, value = run.reported.metric(metric), run.reported.value_of(metric)
     if value is None:
         return []
-    results = project.results(run.experiment, run.target, run.results_version), run.id
+
+    def results() -> Path | None:
+        return folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
+
     first = Repeat(
         run.label,
         seed_of(project, run.config),
         value,
         images=table.images if table is not None else None,
         folds=table.folds if table is not None else (),
+        run=run.id,
         results=results,
     )
     repeats = run.reported.repeats
     by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}
     others = [
-        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, results=results, is_another_seed=True)
+        dataclasses.replace(
+            first, label=f"{run.label} seed {seed}", seed=seed, value=value, folds=(), is_another_seed=True
+        )
         for seed, value in by_seed.items()
         if seed not in (None, first.seed)
     ]

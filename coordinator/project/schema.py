@@ -32,7 +32,6 @@ from coordinator.project.scalar import Written, text_of, truth, untyped, whole
 from coordinator.project.section import REQUIRED, Field, Section
 from coordinator.project.tagged import by_kind
 from coordinator.project.values import merged, plain
-from coordinator.project.yaml_text import parse
 
 T = TypeVar("T")
 Declared = type | Section
@@ -132,6 +131,8 @@ def _read(declared: Any, text: str) -> Any:
     if all(_is_text(kind) for kind in kinds):
         return None if type(None) in args and text in ("null", "~") else text
     try:
+        from coordinator.project.yaml_text import parse  # not above: yaml is not needed to check pyproject.toml
+
         parsed = parse(text)
     except ValueError:
         return text

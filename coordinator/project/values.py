@@ -13,6 +13,8 @@ from typing import Any
 from coordinator.project.problem import join
 from coordinator.project.scalar import Written, untyped
 
+_SCALARS = frozenset({str, int, float, bool, list, type(None)})
+
 
 def plain(value: Any) -> Any:
     """The instance as JSON-like data: dicts, lists, str, int, float, bool, None."""
@@ -31,7 +33,8 @@ def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, 
     """Every value that is not a mapping, with its dotted path. An empty mapping has no leaves."""
     for key, value in data.items():
         path = join(prefix, str(key))
-        if isinstance(value, Mapping):
+        # What JSON has is told without a search through the abstract classes: there are many leaves in many configs.
+        if type(value) not in _SCALARS and isinstance(value, Mapping):
             yield from leaves(value, prefix=path)
         else:
             yield path, value

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator import __version__
-from coordinator.comparison import Candidate, all_candidates, find_candidate
+from coordinator.comparison import Candidate, Pool, all_candidates, find_candidate
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import Run, all_submissions, now, remarks_of
 from coordinator.progress import Count
@@ -90,11 +90,11 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    everything = workspace.ledger.runs()
-    runs = [run for run in everything if target in (None, run.target)]
+    pool = Pool.of(workspace)
+    runs = [run for run in pool.runs if target in (None, run.target)]
     with workspace.progress(Count("reading the runs")):
-        candidates = all_candidates(workspace, runs=everything)
-    compared = find_candidate(workspace, baseline) if baseline is not None else None
+        candidates = all_candidates(workspace, pool=pool)
+    compared = find_candidate(workspace, baseline, pool) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=contents.every)
     if contents.most is not None:
         newest = list(dict.fromkeys(run.experiment for run in chosen))[: contents.most]

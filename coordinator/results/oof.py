@@ -57,17 +57,20 @@ def read(file: Path, metric: str) -> OutOfFold | None:
             if "fold" not in places:
                 return None
             first, fold, of_value = places[names[0]], places["fold"], places.get(column)
+            least = max(first, fold, of_value or 0)
             folds: dict[str, str] = {}
             values: dict[str, float] = {}
             for row in filter(None, rows):
-                row += [""] * (len(names) - len(row))
+                if len(row) <= least:
+                    row += [""] * (len(names) - len(row))
                 image = row[first]
                 if image in folds:
                     raise TargetError(f"{file} has two rows for {image}")
                 folds[image] = row[fold]
-                value = number(float(row[of_value] or "nan")) if of_value is not None else None
-                if value is not None:
-                    values[image] = value
+                if of_value is not None:
+                    value = number(float(row[of_value] or "nan"))
+                    if value is not None:
+                        values[image] = value
     except FileNotFoundError:
         return None
     return OutOfFold(folds, values) if folds else None

@@ -129,7 +129,8 @@ class Summary:
     @property
     def primary_first(self) -> list[Metric]:
         """The metrics in the order in which they are shown."""
-        return sorted(self.metrics, key=lambda metric: metric.name != self.primary_name)
+        first = self.primary_name
+        return sorted(self.metrics, key=lambda metric: metric.name != first)
 
     def metric(self, name: str | None) -> Metric | None:
         return next((metric for metric in self.metrics if metric.name == name), None)

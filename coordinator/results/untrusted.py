@@ -56,6 +56,8 @@ def _items(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
 
 def number(value: object) -> float | None:
     """A number to compute with; None for anything else, also for one that is infinite or beyond 1e100."""
+    if type(value) is float:  # nearly all are, and there are many of them
+        return value if abs(value) <= _NUMBER_MAX else None
     found = float_of(value)
     return found if math.isfinite(found) else None
 

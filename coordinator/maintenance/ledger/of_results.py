@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle import digest_of, script_in, stamp_of
 from coordinator.errors import TargetError
 from coordinator.kernel import CODE_FILE
-from coordinator.ledger import Run, remarks, sweeps
+from coordinator.ledger import Run, Sweep, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, Results, read_summary
+from coordinator.results import RUN, SUMMARY, Results, Summary, read_summary
 from coordinator.runs import output_file
 from coordinator.workspace import Workspace
 
 
 def check(workspace: Workspace) -> Iterator[Problem]:
     """Yields the differences; results/ is right, because only runs that have ended are fetched."""
-    yield from _results(workspace)
-    yield from _sweeps(workspace)
+    told: dict[str, Sweep] = {}
+    yield from _results(workspace, told)
+    yield from _sweeps(workspace, told.values())
     yield from _remarks(workspace)
 
 
-def _results(workspace: Workspace) -> Iterator[Problem]:
-    """Folders that belong to no run, or hold another run's files; fetched runs whose folder is gone."""
+def _results(workspace: Workspace, told: dict[str, Sweep]) -> Iterator[Problem]:
+    """Folders that belong to no run, or hold another run's files; fetched runs whose folder is gone.
+
+    Puts the sweeps of these runs into `told`, by name: reading all folders takes the most time of a check.
+    """
     known = {run.id: run for run in workspace.ledger.readable()}
     for directory, found in fetched(workspace):
         name = workspace.project.relative(directory)
@@ -34,6 +38,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
             yield Problem(f"{name}/ has no readable {RUN}: its run is not known", "move it away")
             continue
         rebuilt = found.run
+        told |= {sweep.name: sweep for sweep in found.sweeps}
         run = known.get(rebuilt.id)
         if run is None:
             yield Problem(
@@ -47,7 +52,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
                 f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away"
             )
             continue
-        yield from _contents(workspace.project, directory, run)
+        yield from _contents(workspace.project, directory, run, rebuilt.summary)
     for run in known.values():
         if (
             run.fetched_at
@@ -61,11 +66,11 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
             )
 
 
-def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
-    """Metrics and kernel must be of this run, and the kernel must be the pushed one."""
+def _contents(project: Project, directory: Path, run: Run, summary: Summary | None) -> Iterator[Problem]:
+    """Metrics and kernel must be of this run, and the kernel must be the pushed one. `summary` was read here."""
     again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
     try:
-        summary = read_summary(directory / SUMMARY)
+        summary = summary or read_summary(directory / SUMMARY)
     except TargetError as error:
         kept = Results(directory).fetched().get(PurePosixPath(SUMMARY))
         # Else the run itself left it like this.
@@ -87,11 +92,10 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
             )
 
 
-def _sweeps(workspace: Workspace) -> Iterator[Problem]:
+def _sweeps(workspace: Workspace, told: Iterable[Sweep]) -> Iterator[Problem]:
     """Sweeps of the runs in results/. Each of these runs has a record of its whole sweep."""
     known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
-    told = {sweep.name: sweep for _, found in fetched(workspace) if found for sweep in found.sweeps}
-    for sweep in sorted(told.values(), key=lambda each: each.created_at):
+    for sweep in sorted(told, key=lambda each: each.created_at):
         if sweep.name not in known:
             yield Problem(
                 f"runs in results/ are of the sweep {sweep.name}, which the ledger does not have",

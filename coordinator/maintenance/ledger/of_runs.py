@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,15 +32,19 @@ def check(workspace: Workspace) -> Iterator[Problem]:
     yield from _rows(workspace)
     yield from _copies(workspace)
     yield from _times(workspace.ledger)
-    yield from _states(workspace.ledger)
-    yield from _versions(workspace.ledger)
+    runs = workspace.ledger.readable()
+    for found in _states(workspace.ledger, runs):
+        yield found
+        runs = []  # it may have been repaired
+    yield from _versions(runs or workspace.ledger.readable())
     yield from check_rows(workspace.ledger)
 
 
 def _rows(workspace: Workspace) -> Iterator[Problem]:
     """Unreadable rows of runs whose results are here."""
-    told = {found.run.id: found.run for _, found in fetched(workspace) if found}
-    for run_id, reason in workspace.ledger.unreadable().items():
+    unreadable = workspace.ledger.unreadable()
+    told = {found.run.id: found.run for _, found in fetched(workspace) if found} if unreadable else {}
+    for run_id, reason in unreadable.items():
         if run_id in told:
             yield Problem(
                 f"the row of run {run_id} does not read: {reason}",
@@ -102,9 +106,9 @@ def _times(ledger: Ledger) -> Iterator[Problem]:
     )
 
 
-def _states(ledger: Ledger) -> Iterator[Problem]:
+def _states(ledger: Ledger, runs: Iterable[Run]) -> Iterator[Problem]:
     """Impossible states. The repair sets an active one, so that `coord status` asks the target."""
-    for run in ledger.readable():
+    for run in runs:
         if run.state in _UNSENT and run.version is not None:
             open_state, why = RunState.QUEUED, f"is {run.state}, but has a version"
         elif run.state not in _UNSENT and run.version is None:
@@ -118,10 +122,10 @@ def _states(ledger: Ledger) -> Iterator[Problem]:
         )
 
 
-def _versions(ledger: Ledger) -> Iterator[Problem]:
+def _versions(newest_first: Sequence[Run]) -> Iterator[Problem]:
     """Two runs with the same version. (The versions of a deleted kernel start at 1 again, so that 1 may repeat.)"""
     kernels = defaultdict[tuple[str, str, str], list[Run]](list)
-    for run in reversed(ledger.readable()):
+    for run in reversed(newest_first):
         if run.version is not None:
             kernels[run.target, run.owner, run.slug].append(run)
     for runs in kernels.values():

@@ -6,6 +6,7 @@ of paths.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle import reader
-from coordinator.errors import BundleError, CoordError
+from coordinator.errors import BundleError, CoordError, TargetError
 from coordinator.files import is_leftover
 from coordinator.kernel import CODE_FILE, CODE_FILES, Source
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
 from coordinator.progress import Count
 from coordinator.project import recorded_target
-from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, reported
+from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, read_summary
 from coordinator.target import RunState, Target
 from coordinator.workspace import Workspace
 
@@ -58,7 +59,9 @@ def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
     values.pop("output", None)  # as many as there are files: `Results` reads them
     values = parse_json(json.dumps(values))
-    summary, _ = reported(directory / SUMMARY)  # without one if the file cannot be read
+    summary = None
+    with contextlib.suppress(TargetError):  # the file cannot be read: of_results.py says so
+        summary = read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS} | {"target": recorded_target(values["target"])},

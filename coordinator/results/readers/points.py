@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,6 +129,8 @@ def _chosen(points: Sequence[Point], settings: MetricsSettings) -> dict[str, flo
 def _metric(
     name: str, mode: str, values: Mapping[int | None, Mapping[str, float]], final: Mapping[str, float]
 ) -> dict[str, Any]:
+    import statistics  # not above: it loads decimal, fractions and random, and `coord status` needs no mean
+
     folds = [(fold, found[name]) for fold, found in values.items() if name in found]
     numbers = [value for _, value in folds if math.isfinite(value)]
     mean = statistics.fmean(numbers) if numbers else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import sqlite3
 
 import pytest
 
+import coordinator.ledger.run as run_module
 from coordinator.comparison import Placed, all_candidates, judge, table_level, why_out_of_order
 from coordinator.comparison.compare import Report, compare_experiments
 from coordinator.comparison.intervals import Spread, sd_of
@@ -15,7 +17,7 @@ from coordinator.comparison.noise import Floor
 from coordinator.comparison.ranking import best
 from coordinator.comparison.seeds import Sample
 from coordinator.errors import ExperimentError
-from coordinator.ledger import Ledger
+from coordinator.ledger import Ledger, Run
 from coordinator.progress import Count
 from coordinator.project import Project, resolve
 from coordinator.report.boards import boards
@@ -38,6 +40,27 @@ def _configs(project: Project) -> None:
 def _compare(project: Project, *names: str) -> Report:
     with Ledger(project.ledger) as ledger:
         return compare_experiments(Workspace(project, ledger), names)
+
+
+@pytest.mark.parametrize("asked", ["compare", "best"])
+def test_the_ledger_is_read_once(tiny: Project, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names are compared: with many runs, reading them takes most of the time."""
+    _configs(tiny)
+    read: list[str] = []
+    usual = run_module.to_run
+
+    def counted(row: sqlite3.Row) -> Run:
+        read.append(row["id"])
+        return usual(row)
+
+    monkeypatch.setattr(run_module, "to_run", counted)
+    if asked == "compare":
+        _compare(tiny, "c0", "c1", "c2")
+    else:
+        with Ledger(tiny.ledger) as ledger:
+            best(Workspace(tiny, ledger))
+    assert sorted(read) == sorted(set(read))
+    assert len(read) == len(SHIFTS) * len(SPREAD)
 
 
 def test_a_table_has_one_rule_and_a_pair_has_its_own(tiny: Project) -> None:

@@ -46,6 +46,20 @@ def test_every_column_comes_back(file: Path, run: Run) -> None:
     assert set(dataclasses.asdict(run)) == set(run.to_json())
 
 
+def test_a_row_gives_what_the_class_would_make(file: Path) -> None:
+    """Rows are read past `__init__`: fields, their order (that of the JSON), and the work of `__post_init__` stay."""
+    typed = dataclasses.replace(FULL, owner="Ada", slug="Base-One")
+    with Ledger(file) as ledger:
+        ledger.add(typed)
+        ledger.statement("UPDATE runs SET owner = 'Ada', slug = 'Base-One' WHERE id = :id", {"id": typed.id})
+        found = ledger.get(typed.id)
+    assert list(vars(found)) == [field.name for field in dataclasses.fields(Run)]
+    assert list(found.to_json()) == list(typed.to_json())
+    assert (found.owner, found.slug) == ("ada", "base-one")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.version = 7  # type: ignore[misc]
+
+
 def test_every_field_can_be_updated(file: Path) -> None:
     """An update of all fields makes the one run into the other; the updated run is what comes back."""
     with Ledger(file) as ledger:
