@@ -23,7 +23,8 @@ def test_a_table_becomes_the_settings_of_its_kind() -> None:
     found, problems = check(Settings, table)
     assert found is not None, problems
     uni, lab = found.targets["uni"], found.targets["lab-2"]
-    assert isinstance(uni, SlurmSettings) and isinstance(lab, RaySettings)
+    assert isinstance(uni, SlurmSettings)
+    assert isinstance(lab, RaySettings)
     assert uni.shapes == {"NvidiaTeslaT4": ("--gres=gpu:2",), "cpu": ()}
     assert uni.sources == {"ada/w": "/data/w"}
     assert (lab.address, lab.shapes["NvidiaTeslaT4"].gpus) == ("http://ray:8265", 2.0)
