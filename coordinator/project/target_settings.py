@@ -138,9 +138,10 @@ class SlurmSettings:
         ]
         if self.time and not _TIME.fullmatch(self.time):
             problems.append(f'time must be minutes, hours:minutes:seconds or days-hours, is "{self.time}"')
-        for option in (*self.extra, *(each for options in self.shapes.values() for each in options)):
-            if not re.fullmatch(r"-[^\x00-\x1f]+", option):
-                problems.append(f'extra, and shapes, have options of sbatch such as "--gres=gpu:1", and "{option}"')
+        for name, options in (("extra", self.extra), *(("shapes", each) for each in self.shapes.values())):
+            for option in options:
+                if not re.fullmatch(r"-[^\x00-\x1f]+", option):
+                    problems.append(f'{name} has options of sbatch such as "--gres=gpu:1", and not "{option}"')
         if problems:
             raise ValueError("\n".join(problems))
         _normalize(self)
@@ -297,7 +298,7 @@ def _at_least(settings: Any, **least: int) -> Iterator[str]:
 
 def _source_problems(sources: Mapping[str, str]) -> Iterator[str]:
     for name, path in sources.items():
-        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", name):
+        if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name):
             yield f'sources names "{name}", which is no owner/slug and no slug'
         yield from _path_problems(f'sources, for "{name}",', path)
 

@@ -133,6 +133,8 @@ def cancel_run(
             )
         if workspace.target.cancel(run.ref):
             return _awaited(workspace, run)
+        if not workspace.target.abilities.deletes_all_versions:
+            raise TargetError(f"{run.target} did not end {run.label}", hint="Ask again: coord status")
         deletion = _deletion(workspace.ledger, run, newest)
         if not confirm(deletion):
             raise TargetError(f"nothing was deleted: {run.label} continues")

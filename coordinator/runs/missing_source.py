@@ -20,6 +20,10 @@ _PAGES = {
 }
 
 
+_MOUNTS = {"dataset_sources": "datasets", "competition_sources": "competitions", "model_sources": "models"}
+"""Where a cluster's sources are that the settings name no folder for, below ROOT/input/."""
+
+
 def source_remedy(project: Project, kind: str, name: str, target: TargetName) -> str:
     """The command that makes the source known, or where to look for it; `kind` is a key such as dataset_sources."""
     if kind == "kernel_sources" and (own := _own_kernel(project, name)):
@@ -44,14 +48,12 @@ def _on_cluster(cluster: TargetSettings, kind: str, name: str, target: TargetNam
     """Where its files go, and the line of the settings that says so."""
     if kind == "kernel_sources":
         return f"Push the kernel {name} to {target}, and let it complete; or say in sources where its output lies."
-    where = cluster.sources.get(name) or f"{cluster.root}/data/{name.replace('/', '-')}"
+    where = cluster.sources.get(name) or f"{cluster.root}/input/{_MOUNTS[kind]}/{name}"
     place = f"{cluster.host}:{where}/" if cluster.host else f"{where}/"
-    copy = command_line("rsync", "-a", "DIR/", place)
+    copy = f"Copy its files there: {command_line('rsync', '-a', '--mkpath', 'DIR/', place)}"
     if name in cluster.sources:
-        return f"Copy its files there: {copy}"
-    return f'Copy its files there ({copy}), and name the folder: sources = {{"{name}" = "{where}"}} in ' + (
-        f"[tool.coord.targets.{target}]"
-    )
+        return copy
+    return f'{copy}; or name its folder there: sources = {{"{name}" = "/..."}} in [tool.coord.targets.{target}]'
 
 
 def _local(kind: str, name: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from coordinator.errors import CoordError
+from coordinator.errors import CoordError, NoAccess
 from coordinator.kaggle_rules import SESSION_MAX
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import MetricsSettings
 from coordinator.results import Event, LineReader, failure, log_lines
 from coordinator.runs.arrival import settled
-from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
+from coordinator.target import AnswersMany, KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
 
 # The live log does not mark its current end: it counts as read when no record came for about as long as the target
@@ -53,16 +55,28 @@ def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> 
     return record(workspace.ledger, run, seen, workspace.project.settings.metrics)
 
 
-def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
-    """Asks for a run's state, and reads its log if that may have something new.
+def looks(target: Target, runs: Sequence[Run]) -> Iterator[tuple[Run, Callable[[], Look]]]:
+    """Each run with what looks at it (see `look`); where one question gives all states, it is asked here and now."""
+    sessions: Sequence[SessionState | None] = [None] * len(runs)
+    if target.abilities.answers_many and len(runs) > 1:
+        # Where a run is gone, each is asked for alone: the others have a state all the same.
+        with contextlib.suppress(NoAccess):
+            sessions = cast(AnswersMany, target).states([run.ref for run in runs])
+    for run, session in zip(runs, sessions, strict=True):
+        yield run, partial(look, target, run, session=session)
+
+
+def look(target: Target, run: Run, *, at_log: bool = True, session: SessionState | None = None) -> Look:
+    """Asks for a run's state, unless it is known, and reads its log if that may have something new.
 
     It only asks the target and writes nothing, so that many runs can be looked at in parallel, each in a thread.
     """
     # A run that was running probably still is, and a queued one may have started (few wait on Kaggle: it refuses pushes
     # beyond the session limit). So the log is asked for without waiting for the state.
-    tail = _Tail(target, run.ref) if at_log else None
+    may_run = session is None or session.state is RunState.RUNNING
+    tail = _Tail(target, run.ref) if at_log and may_run else None
     begun = time.monotonic()
-    session = target.state(run.ref)
+    session = session or target.state(run.ref)
     took = time.monotonic() - begun
     if session.state is RunState.RUNNING and tail is not None:
         return Look(session, tail.records(took))

@@ -14,7 +14,7 @@ from coordinator.ledger import Ledger, Outdated, Run, chain_of, dataset_versions
 from coordinator.project import Project, TargetName
 from coordinator.results import EVENTS, Event, read_events
 from coordinator.runs.arrival import settled
-from coordinator.runs.refresh import Look, look, record
+from coordinator.runs.refresh import Look, looks, record
 from coordinator.target import Target, known_abilities, open_target
 from coordinator.workspace import Workspace
 
@@ -133,20 +133,23 @@ def current_status(
             except CoordError as error:
                 failures.update((run.id, error) for run in active)
                 continue
+            known: list[Run] = []
             for run in active:
                 try:
-                    current = settled(Workspace(targets.project, ledger, target), run)
+                    known.append(settled(Workspace(targets.project, ledger, target), run))
                 except CoordError as error:
                     failures[run.id] = error
-                    continue
-                if current.state.is_active and current.version is not None:
-                    asked[pool.submit(look, target, current)] = current
+            known = [run for run in known if run.state.is_active and run.version is not None]
+            try:
+                asked |= {pool.submit(each): run for run, each in looks(target, known)}
+            except CoordError as error:
+                failures.update((run.id, error) for run in known)
         waiting = set(asked)
         while waiting:
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            looks = [(asked[each], each.result) for each in answered]
-            failures.update(_recorded(targets.project, ledger, looks))
-            for run, answer in looks:
+            answers = [(asked[each], each.result) for each in answered]
+            failures.update(_recorded(targets.project, ledger, answers))
+            for run, answer in answers:
                 if run.id in failures:
                     continue
                 if values := course(answer().events(targets.project.settings.metrics)):
@@ -161,11 +164,11 @@ def current_status(
         ledger.runs(hidden=True) if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
     )
     datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
-    known = {run.id: run for run in every}
+    by_id = {run.id: run for run in every}
     return Status(
         found,
         failures,
-        {run.id: chain_of(run, known) for run in found if run.continues},
+        {run.id: chain_of(run, by_id) for run in found if run.continues},
         {run.id: sources for run in found if (sources := outdated(run, every, datasets))},
         dict(targets.courses),
     )

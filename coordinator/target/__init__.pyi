@@ -31,6 +31,7 @@ from .open import (
 )
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,
+    AnswersMany as AnswersMany,
     Attempt as Attempt,
     Download as Download,
     KernelPush as KernelPush,

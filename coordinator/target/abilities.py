@@ -10,7 +10,6 @@ from coordinator.kaggle_rules import (
     OUTPUT_MAX,
     SESSION_MAX,
     SESSIONS_AT_ONCE,
-    SOURCE_MAX,
     TPU_SESSION_MAX,
 )
 from coordinator.project import STANDARD_TARGETS, Project, Settings, TargetKind, TargetName, TargetSettings
@@ -41,22 +40,14 @@ class Abilities:
     look_every: LookEvery
     has_quota: bool = False
     """Accelerator hours that are used up, and renewed each week."""
-    has_pages: bool = False
-    """Each kernel has a page on a website."""
     sessions_at_once: int | None = None
     """How many sessions with an accelerator may run at a time; None: the target queues what does not fit."""
-    can_cancel_version: bool = True
-    """One session can be ended for certain; else perhaps only by deleting its kernel with all versions."""
     deletes_all_versions: bool = False
     """A kernel can be deleted, with all its versions."""
     has_datasets: bool = False
     """Data sets can be made there, listed and read."""
     has_competitions: bool = False
     """Predictions can be submitted there: it is a submission place."""
-    submits_versions: bool = False
-    """A version of a kernel can be submitted, not only a file."""
-    largest_source: int | None = None
-    """Bytes of a kernel's one file; None: no limit of the target."""
     largest_output: int | None = None
     """Bytes of a file of the output; None: no limit of the target."""
     transfers_at_once: int = 32
@@ -75,6 +66,8 @@ class Abilities:
     """A run that was stopped by a limit, or by a more urgent one, starts again by itself: it has attempts."""
     checks_kaggle_rules: bool = False
     """Kaggle's rules hold: the size of the source, machine shapes, the slug and the title, two sessions at a time."""
+    answers_many: bool = False
+    """One question gives the states of many runs: see `AnswersMany`."""
     has_arrays: bool = False
     """Many kernels can be pushed in one request, with a cap on how many run at a time: see `PushesMany`."""
 
@@ -87,14 +80,10 @@ _KAGGLE = Abilities(
     kind="kaggle",
     look_every=LookEvery(status=10.0, wait=15.0, slot=30.0),
     has_quota=True,
-    has_pages=True,
     sessions_at_once=SESSIONS_AT_ONCE,
-    can_cancel_version=False,
     deletes_all_versions=True,
     has_datasets=True,
     has_competitions=True,
-    submits_versions=True,
-    largest_source=SOURCE_MAX,
     largest_output=OUTPUT_MAX,
     longest_session_seconds=SESSION_MAX,
     longest_tpu_session_seconds=TPU_SESSION_MAX,
@@ -109,12 +98,9 @@ ABILITIES: Mapping[TargetKind, Abilities] = {
         look_every=LookEvery(status=2.0, wait=2.0, slot=1.0),
         has_quota=True,
         sessions_at_once=SESSIONS_AT_ONCE,
-        can_cancel_version=True,
         deletes_all_versions=True,
         has_datasets=True,
         has_competitions=True,
-        submits_versions=True,
-        largest_source=SOURCE_MAX,
         largest_output=OUTPUT_MAX,
         is_on_this_machine=True,
         longest_session_seconds=SESSION_MAX,
@@ -128,6 +114,7 @@ ABILITIES: Mapping[TargetKind, Abilities] = {
         look_every=LookEvery(status=5.0, wait=5.0, slot=5.0, retry=15.0),
         transfers_at_once=6,  # of the ten sessions that one ssh connection takes
         resumes_itself=True,
+        answers_many=True,
         has_arrays=True,
     ),
     "ray": Abilities(

@@ -230,6 +230,14 @@ class KernelPush:
     timeout_seconds: int | None = None
 
 
+class AnswersMany(Protocol):
+    """What a target has beside whose abilities say so."""
+
+    def states(self, refs: Sequence[KernelRef]) -> Sequence[SessionState]:
+        """The state of each, in their order, with one question. Raises NoAccess if one of them is gone."""
+        ...
+
+
 class PushesMany(Protocol):
     """What a target has beside, whose abilities have arrays."""
 

@@ -18,6 +18,7 @@ from coordinator.target import (
     KAGGLE,
     LOCAL,
     Target,
+    abilities_of,
     cluster_findings,
     credential_files,
     find_credentials,
@@ -170,9 +171,13 @@ def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
 
 def check_cluster(project: Project, name: TargetName, sources: Sources) -> Iterator[Finding]:
     """What the cluster's own engine says, and whether the attached sources are there."""
+    abilities = abilities_of(project, name)
     try:
         found = list(cluster_findings(project, name))
         yield from found
+        if not abilities.denies_internet:
+            what = "kernels reach what its machines reach: enable_internet = false denies nothing here"
+            yield Finding("internet", Level.OK, what)
         if sources and not any(each.level is Level.PROBLEM for each in found):
             with open_target(project, name) as target:
                 yield from _sources(project, sources, target.has_source, name)
