@@ -62,14 +62,13 @@ def test_a_clusters_file_is_kaggles_submission(tiny: Project, ledger: Ledger, ru
 def test_what_can_not_be_submitted_where(tiny: Project, ledger: Ledger, run: Run) -> None:
     settings = dataclasses.replace(tiny.settings, targets={"uni": SlurmSettings(kind="slurm", root="/scratch")})
     here = Workspace(Project(tiny.root, settings), ledger)
-    with (
-        pytest.raises(UsageError, match="no version of a kernel on kaggle"),
-        open_place(here, run, None, is_upload=False),
-    ):
-        pass
-    with pytest.raises(UsageError, match="uni is a Slurm cluster, which has no competitions") as caught:
-        with open_place(here, run, "uni", is_upload=True):
+    cases = {
+        (None, False): "no version of a kernel on kaggle",
+        ("uni", True): "uni is a Slurm cluster, which has no competitions",
+    }
+    for (to, is_upload), message in cases.items():
+        with pytest.raises(UsageError, match=message) as caught, open_place(here, run, to, is_upload=is_upload):
             pass
-    assert "--upload" in str(caught.value.hint)
+        assert "--upload" in str(caught.value.hint)
     with open_place(here, run, "local", is_upload=True) as place:
         assert place.target.name == "local"
