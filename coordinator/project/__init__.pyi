@@ -44,7 +44,6 @@ from .target_settings import (
     TargetSettings as TargetSettings,
     is_target_name as is_target_name,
     recorded_target as recorded_target,
-    slurm_seconds as slurm_seconds,
 )
 from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path
 from .values import leaves as leaves, plain as plain

@@ -265,19 +265,6 @@ _TIME = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}")
 """The forms of sbatch's --time."""
 
 
-def slurm_seconds(time: str) -> int | None:
-    """The seconds of a time limit in Slurm's form: MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS; None for ""."""
-    if not time:
-        return None
-    days, dash, rest = time.rpartition("-")
-    parts = [int(part) for part in rest.split(":")]
-    if not dash:
-        hours, minutes, seconds = {1: (0, *parts, 0), 2: (0, *parts), 3: tuple(parts)}[len(parts)]
-    else:
-        hours, minutes, seconds = (*parts, 0, 0)[:3]
-    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
 def _path_problems(name: str, path: str) -> Iterator[str]:
     if not path.startswith("/") or ".." in PurePosixPath(path).parts or path == "/" or not path.isprintable():
         yield f'{name} must be an absolute path such as "/scratch/ada", without "..", is "{path}"'

@@ -2,7 +2,6 @@ from . import local as local
 from .abilities import (
     KAGGLE as KAGGLE,
     LOCAL as LOCAL,
-    Abilities as Abilities,
     abilities_of as abilities_of,
     known_abilities as known_abilities,
     lacking as lacking,
@@ -32,7 +31,6 @@ from .open import (
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,
     AnswersMany as AnswersMany,
-    Attempt as Attempt,
     Download as Download,
     KernelPush as KernelPush,
     KernelRef as KernelRef,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator
-from types import ModuleType
 
 from coordinator.errors import CredentialsError, ProjectError
 from coordinator.finding import Finding
 from coordinator.kaggle_rules import normal_name
-from coordinator.project import Project, TargetName, TargetSettings
+from coordinator.project import Project, SlurmSettings, TargetName
 from coordinator.target import local
 from coordinator.target.abilities import KAGGLE, kind_of_target, target_settings
 from coordinator.target.addresses import is_address, is_safe
@@ -54,11 +52,15 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
 
 
 def _cluster(project: Project, name: TargetName) -> contextlib.AbstractContextManager[Target]:
+    # Imported here, as below: what talks to a cluster is loaded by commands that do.
     settings = target_settings(project, name)
-    opened: contextlib.AbstractContextManager[Target] = getattr(_package(settings), f"open_{settings.KIND}")(
-        project, name, settings
-    )
-    return opened
+    if isinstance(settings, SlurmSettings):
+        from coordinator.target.slurm import open_slurm
+
+        return open_slurm(project, name, settings)
+    from coordinator.target.ray import open_ray
+
+    return open_ray(project, name, settings)
 
 
 def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
@@ -67,8 +69,13 @@ def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
     Raises TargetError if the settings have no such target.
     """
     settings = target_settings(project, name)
-    found: Iterator[Finding] = _package(settings).findings(project, name, settings)
-    return found
+    if isinstance(settings, SlurmSettings):
+        from coordinator.target.slurm import findings as of_slurm
+
+        return of_slurm(project, name, settings)
+    from coordinator.target.ray import findings as of_ray
+
+    return of_ray(project, name, settings)
 
 
 def place_of(project: Project, name: TargetName) -> str:
@@ -83,11 +90,6 @@ def is_answering(project: Project, name: TargetName) -> None:
     """Asks the target one small question. Raises what `open_target` does, and NoAnswer or its leaves."""
     with open_target(project, name) as target:
         next(iter(target.kernels()), None)
-
-
-def _package(settings: TargetSettings) -> ModuleType:
-    # Imported here: what talks to a cluster is loaded by commands that do.
-    return importlib.import_module(f"coordinator.target.{settings.KIND}")
 
 
 def kaggle_endpoint() -> str:

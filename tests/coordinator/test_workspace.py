@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator.errors import CredentialsError, ProjectError
+from coordinator.errors import CredentialsError, TargetError
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
 from coordinator.workspace import Workspace
@@ -26,7 +26,7 @@ def test_a_target_that_cannot_be_opened(tiny: Project) -> None:
     """A name that is none, and Kaggle without credentials."""
     with Ledger(tiny.ledger) as ledger:
         here = Workspace(tiny, ledger)
-        with pytest.raises(ProjectError, match='there is no target "moon"'), here.open_target("moon"):
+        with pytest.raises(TargetError, match=r"no \[tool.coord.targets.moon\]"), here.open_target("moon"):
             pass
         with pytest.raises(CredentialsError), here.open_target("kaggle"):
             pass

@@ -139,6 +139,7 @@ CASES = [
     Case("dry-run --exp base"),
     Case("doctor"),
     Case("quota"),
+    Case("targets", code=1),  # Kaggle does not answer: there are no credentials
     Case("data push data ada/tiny-data --no-wait"),
     Case("data push data ada/tiny-data"),
     Case("data status ada/tiny-data"),

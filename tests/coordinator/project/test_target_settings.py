@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.project.schema import check
 from coordinator.project.settings import Settings, parse_target
-from coordinator.project.target_settings import RaySettings, SlurmSettings, is_target_name, slurm_seconds
+from coordinator.project.target_settings import RaySettings, SlurmSettings, is_target_name
 
 SLURM = {"kind": "slurm", "root": "/scratch/ada"}
 RAY = {"kind": "ray", "root": "/scratch/ada", "address": "http://ray:8265/"}
@@ -23,7 +23,8 @@ def test_a_table_becomes_the_settings_of_its_kind() -> None:
     found, problems = check(Settings, table)
     assert found is not None, problems
     uni, lab = found.targets["uni"], found.targets["lab-2"]
-    assert isinstance(uni, SlurmSettings) and isinstance(lab, RaySettings)
+    assert isinstance(uni, SlurmSettings)
+    assert isinstance(lab, RaySettings)
     assert uni.shapes == {"NvidiaTeslaT4": ("--gres=gpu:2",), "cpu": ()}
     assert uni.sources == {"ada/w": "/data/w"}
     assert (lab.address, lab.shapes["NvidiaTeslaT4"].gpus) == ("http://ray:8265", 2.0)
@@ -62,11 +63,3 @@ def test_what_is_wrong_is_said_where_it_stands(targets: object, path: str, messa
 def test_names_that_a_file_and_a_runs_name_can_have() -> None:
     assert all(map(is_target_name, ("uni", "lab-2", "a_b", "x" * 40)))
     assert not any(map(is_target_name, ("", "Uni", "a b", "a--b", "-a", "a/b", "2a", "x" * 41, None)))
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("", None), ("5", 300), ("5:30", 330), ("1:00:00", 3600), ("1-0", 86400), ("1-2:30", 95400), ("0-0:0:5", 5)],
-)
-def test_time_limits_in_slurms_forms(text: str, seconds: int | None) -> None:
-    assert slurm_seconds(text) == seconds

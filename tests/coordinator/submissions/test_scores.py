@@ -143,8 +143,8 @@ def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
     assert submissions.all_submissions(ledger, competition="other") == []
     submissions.update(ledger, full, message="\ud800", state=SubmissionState.ERROR)
     assert submissions.all_submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
-    ledger.statement("UPDATE submissions SET target = :name", {"name": "moon"})
-    with pytest.raises(LedgerError, match='damaged row, submission 00000001: there is no target "moon"'):
+    ledger.statement("UPDATE submissions SET target = :name", {"name": "The moon"})
+    with pytest.raises(LedgerError, match="damaged row, submission 00000001: 'The moon' is no name"):
         submissions.all_submissions(ledger)
     stamp = submissions.stamp("0" * 16, "1a2b3c4d")
     assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")

@@ -338,11 +338,11 @@ def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
     run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
-        connection.execute("UPDATE runs SET target = 'moon'")
-    with pytest.raises(LedgerError, match=r'row, run r1: there is no target "moon" \(targets are kaggle and local'):
+        connection.execute("UPDATE runs SET target = 'The moon'")
+    with pytest.raises(LedgerError, match="row, run r1: 'The moon' is no name of a target"):
         ledger.runs()
     (problem,) = _found(tiny, ledger, repair=True)
-    assert problem.what.startswith('the row of run r1 does not read: there is no target "moon"')
+    assert problem.what.startswith("the row of run r1 does not read: 'The moon' is no name")
     assert problem.remedy.startswith("update coord if a newer one wrote it")
     _results(tiny, run, text)
     _found(tiny, ledger, repair=True)
