@@ -1,0 +1,1 @@
+"""Clusters: real engines, started for the tests."""

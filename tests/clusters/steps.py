@@ -31,7 +31,7 @@ def steps(slurm_cluster: Engine, tmp_path: Path) -> MakeSteps:
             f'python = "{sys.executable}"',
         )
         with (root / "pyproject.toml").open("a", encoding="utf-8") as file:
-            file.write("\n".join(["", *table, ""]))
+            file.write("\n".join(["", *table, *lines, ""]))
         return Coord(root, {**os.environ, **slurm_cluster.environment})
 
     return make

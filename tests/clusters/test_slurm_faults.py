@@ -134,6 +134,18 @@ def _children(pid: int) -> list[int]:
     return []
 
 
+def test_a_push_that_cannot_be_finished_any_more_has_an_end(uni: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its claim was made, its job never was, and Slurm refuses it now; other runs have their states all the same."""
+    monkeypatch.setattr("coordinator.target.slurm.open._PART", _impatient(Path(uni.far.root).parent))
+    good = push(uni, ONCE, "run-2", slug="good")
+    folder = Path(uni.claim(uni.order(metadata(), kernel(ONCE, "run-1")))[1])
+    (folder / "job.sh").write_text("#!/bin/bash\n#SBATCH --partition=nope\n")
+    bad, other = target_at(Path(uni.far.root)).states([KernelRef("ada", "smoke", 1), good])
+    assert bad.state is RunState.ERROR
+    assert bad.message.startswith("its job was refused before the kernel started: sbatch refused:")
+    assert other.state is not RunState.ERROR
+
+
 def test_three_jobs_of_one_run_run_it_once(uni: Slurm, slurm_cluster: Engine) -> None:
     """The worst that lost answers can do: the others wait for the first one, and find the run claimed."""
     ref = push(uni, ONCE)

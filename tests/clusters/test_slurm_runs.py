@@ -38,7 +38,8 @@ def test_a_run_from_its_push_to_its_files(uni: Slurm) -> None:
     assert ref == KernelRef("ada", "smoke", 1)
     state = ended(uni, ref)
     assert (state.state, state.message, len(state.attempts)) == (RunState.COMPLETE, "", 1)
-    assert {record.stream: record.data for record in uni.log(ref)} == {"stdout": "hello\n", "stderr": "bad\n"}
+    texts = ["".join(each.data for each in uni.log(ref) if each.stream == stream) for stream in ("stdout", "stderr")]
+    assert texts == ["hello\n", "bad\n"]
     (file,) = uni.outputs(ref)
     read = uni.open_output(file, offset=1)
     assert (file.name, b"".join(read.chunks)) == ("oof.csv", b",b")

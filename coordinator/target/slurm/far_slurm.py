@@ -227,8 +227,12 @@ def states(request: "Row") -> "Row":
         each["queue"] = mine[-1] if mine else None
         if mine or each["job"] or each["attempts"] or each["cancelled"] or time.time() - (each["pushed"] or 0) < YOUNG:
             continue
-        submitted(home, name)  # the push was cut off between its claim and its job
-        each["queue"] = {"state": "PENDING", "reason": "", "name": name}
+        try:
+            submitted(home, name)  # the push was cut off between its claim and its job
+            each["queue"] = {"state": "PENDING", "reason": ""}
+        except Refused as refused:  # the others have states nevertheless
+            if refused.answer["kind"] == "refused":
+                each.update(queue={"state": "REFUSED", "reason": ""}, said=refused.answer["what"])
     asked = [each for _, each in open_ones if not each["queue"] and (each["claim"] or each["job"])]
     if asked:
         known = {key(row): row for row in accounted(["-j", ",".join(each["claim"] or each["job"] for each in asked)])}

@@ -21,6 +21,7 @@ _ENDED: Mapping[str, tuple[RunState, str, str]] = {
     "NODE_FAIL": (RunState.ERROR, "its node failed", "node failed"),
     "BOOT_FAIL": (RunState.ERROR, "its node did not start", "node failed"),
     "OUT_OF_MEMORY": (RunState.ERROR, "it used more memory than its job had", "out of memory"),
+    "REFUSED": (RunState.ERROR, "its job was refused", ""),
     "FAILED": (RunState.ERROR, "its job failed", ""),
     "COMPLETED": (RunState.ERROR, "its job ended without a record of the kernel's end", ""),
 }

@@ -63,8 +63,8 @@ def test_a_kernel_runs_as_on_kaggle(place: ClusterPlace, tmp_path: Path, monkeyp
     )
     _change(folder, inputs={"datasets/ada/x": str(tmp_path / "data")})
     assert start(folder).wait() == 3
-    log = {record.stream: record.data for record in place.log(ref)}
-    assert log == {"stdout": "1 [] True\n", "stderr": "err\n"}
+    texts = ["".join(each.data for each in place.log(ref) if each.stream == stream) for stream in ("stdout", "stderr")]
+    assert texts == ["1 [] True\n", "err\n"]
     (record,) = place.records([ref])
     assert (record.code, record.following, record.claim, record.status) == (3, "end", "7", "complete")
     assert len(record.attempts) == 1
@@ -215,7 +215,8 @@ def test_the_end_is_recorded_on_a_full_disk(tmp_path: Path) -> None:
         place = place_at(root)
         ref, folder = claimed(
             place,
-            "print('begun', flush=True)\n"
+            "import os, time\nprint('begun', flush=True)\n"
+            "while not os.path.exists('../log.jsonl'): time.sleep(0.05)\n"
             "try:\n    open('big', 'wb', 0).write(bytes(1 << 20)); open('more', 'wb', 0).write(bytes(1 << 20))\n"
             "except OSError as error:\n    print(error, flush=True)\n    raise SystemExit(4)",
         )

@@ -1,0 +1,1 @@
+"""The target of kind ray, without an engine."""

@@ -1,0 +1,1 @@
+"""The target of kind slurm, without an engine."""
