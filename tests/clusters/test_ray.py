@@ -263,7 +263,7 @@ def test_a_head_that_was_restarted_has_lost_what_ran_and_nothing_else(lab: Lab) 
     programs = _programs(lab.folder("tiny-slow"))
     assert programs
     lab.head.engine.stop()
-    down = lab.coord("status", "--exp", "slow", "-t", "lab")
+    down = lab.coord("status", "--exp", "slow", "-t", "lab", code=1)
     assert "no connection" in down.stderr
     lab.coord("fetch-results", "--exp", "base", "-t", "lab")
     lab.head.engine.start()

@@ -31,7 +31,7 @@ _SHOWN = 500  # characters
 
 
 @dataclass(frozen=True)
-class Job:
+class RayJob:
     """A job as the head knows it."""
 
     id: str
@@ -75,12 +75,12 @@ class Jobs:
         """Ray's version."""
         return _line(self._get("/api/version").get("ray_version"))
 
-    def job(self, id: str) -> Job | None:
+    def job(self, id: str) -> RayJob | None:
         """The job of that id; None if the head knows none."""
         status, text = self._send("GET", _path(id))
         return None if status == 404 else _job(self._object(status, text))
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[RayJob]:
         """All jobs that were submitted with this API."""
         found = self._parsed(*self._send("GET", "/api/jobs/"))
         if not isinstance(found, list):
@@ -190,7 +190,7 @@ def _path(id: str) -> str:
     return f"/api/jobs/{quote(id, safe='')}"
 
 
-def _job(found: Mapping[str, Any]) -> Job:
+def _job(found: Mapping[str, Any]) -> RayJob:
     metadata, code, begun = found.get("metadata"), found.get("driver_exit_code"), found.get("start_time")
     asks = None
     if isinstance(metadata, dict) and isinstance(metadata.get(_METADATA), str):
@@ -198,7 +198,7 @@ def _job(found: Mapping[str, Any]) -> Job:
             asks = _amounts(json.loads(metadata[_METADATA]))
         except (ValueError, RecursionError):
             asks = {}
-    return Job(
+    return RayJob(
         id=str(found.get("submission_id")),
         status=str(found.get("status")),
         message=_line(found.get("message")),

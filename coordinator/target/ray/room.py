@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from coordinator.errors import NoSlot, TargetError
 from coordinator.kaggle_rules import normal_shape
 from coordinator.project import RayRequest, RaySettings
-from coordinator.target.ray.jobs import Amounts, Job, Node
+from coordinator.target.ray.jobs import Amounts, Node, RayJob
 
 _GIB = 1 << 30
 _STARTS = 20.0
@@ -55,7 +55,7 @@ def never_fits(asks: Amounts, nodes: Sequence[Node]) -> str:
     return f"it asks for {shown({name: asks[name] for name in short})}, and the largest machine has {most}"
 
 
-def check_room(asks: Amounts, nodes: Sequence[Node], jobs: Iterable[Job], *, at_once: int, now: float) -> None:
+def check_room(asks: Amounts, nodes: Sequence[Node], jobs: Iterable[RayJob], *, at_once: int, now: float) -> None:
     """Raises NoSlot while there is no room for a job, and TargetError if there never is.
 
     With `at_once`, that many of coord's jobs have room: the cluster may grow for them. `now` is seconds since 1970.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordinator.target.cluster import RunRecord
 from coordinator.target.protocol import RunState, SessionState
-from coordinator.target.ray.jobs import Job
+from coordinator.target.ray.jobs import RayJob
 
 SILENT_SECONDS = 30.0
 """A program whose starter gave no sign of life for three times its ten seconds does not run any more."""
@@ -13,7 +13,7 @@ TIMED_OUT = 124
 _FORGOTTEN = "the head of the Ray cluster was restarted, and has forgotten its job"
 
 
-def state_of(record: RunRecord, job: Job | None) -> SessionState:
+def state_of(record: RunRecord, job: RayJob | None) -> SessionState:
     """The state of a run; `job` is what the head knew before the record was read.
 
     The record comes first: a head that was restarted has forgotten all jobs, and may have killed their programs.
@@ -26,7 +26,7 @@ def state_of(record: RunRecord, job: Job | None) -> SessionState:
     return SessionState(state, message, attempts=record.attempts)
 
 
-def _by_job(record: RunRecord, job: Job) -> tuple[RunState, str]:
+def _by_job(record: RunRecord, job: RayJob) -> tuple[RunState, str]:
     if job.status == "PENDING":
         return RunState.QUEUED, "" if record.age < SILENT_SECONDS else "its job waits in the cluster's queue"
     if job.status == "RUNNING":

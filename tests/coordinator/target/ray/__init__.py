@@ -1,1 +1,1 @@
-"""The target of kind ray, without an engine."""
+"""Ray as a target, without a cluster: what fits, how a run is, a head that answers anything."""

@@ -85,7 +85,7 @@ def test_a_job_is_handed_over_with_what_it_asks_for(head: Head, jobs: Jobs) -> N
 @pytest.mark.parametrize(
     ("answer", "is_known", "error"),
     [
-        ((500, "ValueError: Job with submission_id r1 already exists."), True, None),
+        ((500, "ValueError: RayJob with submission_id r1 already exists."), True, None),
         ((500, "Traceback ...\nRuntimeError: lost"), False, NoAnswer),
         ((500, "No available agent to submit job, please try again later."), False, Later),
         ((400, "TypeError: entrypoint_num_gpus must be a number"), False, TargetError),

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.errors import NoSlot, TargetError
 from coordinator.project.target_settings import RayRequest, RaySettings
-from coordinator.target.ray.jobs import Job, Node
+from coordinator.target.ray.jobs import Node, RayJob
 from coordinator.target.ray.room import asked, check_room, never_fits
 
 SETTINGS = RaySettings(
@@ -22,8 +22,8 @@ SETTINGS = RaySettings(
 NODES = [Node({"CPU": 8, "GPU": 2}, {"CPU": 2}), Node({"CPU": 4, "GPU": 4}, {"CPU": 4})]
 
 
-def job(status: str, asks: Mapping[str, float] | None, *, begun: float = 0.0) -> Job:
-    return Job(id="x", status=status, message="", code=None, begun=begun, asks=asks)
+def job(status: str, asks: Mapping[str, float] | None, *, begun: float = 0.0) -> RayJob:
+    return RayJob(id="x", status=status, message="", code=None, begun=begun, asks=asks)
 
 
 def test_a_machine_asks_for_what_the_settings_say() -> None:
@@ -61,7 +61,7 @@ def test_what_never_fits_is_named_with_its_numbers(asks: Mapping[str, float], la
         ({"CPU": 1}, [job("PENDING", {"GPU": 4})], "1 of coord's jobs wait in its queue"),
     ],
 )
-def test_what_does_not_fit_now_waits(asks: Mapping[str, float], jobs: list[Job], why: str) -> None:
+def test_what_does_not_fit_now_waits(asks: Mapping[str, float], jobs: list[RayJob], why: str) -> None:
     if not why:
         check_room(asks, NODES, jobs, at_once=0, now=100.0)
         return

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.target.cluster import RunRecord
 from coordinator.target.protocol import RunState
-from coordinator.target.ray.jobs import Job
+from coordinator.target.ray.jobs import RayJob
 from coordinator.target.ray.state import state_of
 
 STARTED = {"number": 1, "started": 1000.0, "host": "n1"}
@@ -20,8 +20,8 @@ def record(*attempts: dict[str, Any], **values: Any) -> RunRecord:
     return RunRecord.parse(found, 1100.0)
 
 
-def job(status: str, *, code: int | None = None, message: str = "") -> Job:
-    return Job(id="r", status=status, message=message, code=code, begun=990.0, asks={})
+def job(status: str, *, code: int | None = None, message: str = "") -> RayJob:
+    return RayJob(id="r", status=status, message=message, code=code, begun=990.0, asks={})
 
 
 FORGOTTEN = "the head of the Ray cluster was restarted"
@@ -67,7 +67,7 @@ FORGOTTEN = "the head of the Ray cluster was restarted"
         (record(STARTED), job("SUCCEEDED", code=0), RunState.ERROR, "its record has no end"),
     ],
 )
-def test_the_state_of_a_run(found: RunRecord, of_head: Job | None, state: RunState, message: str) -> None:
+def test_the_state_of_a_run(found: RunRecord, of_head: RayJob | None, state: RunState, message: str) -> None:
     answer = state_of(found, of_head)
     assert answer.state is state
     assert message in answer.message
