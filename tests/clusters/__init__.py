@@ -1,1 +1,1 @@
-"""Clusters: real engines, started for the tests."""
+"""Tests with real clusters: a Slurm, a host behind ssh, and the head of a Ray cluster, all on this machine."""

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.errors import TargetError, UsageError
 from coordinator.project.project import Project
-from coordinator.project.target_settings import SlurmSettings
+from coordinator.project.target_settings import SlurmSettings, TargetSettings
 from coordinator.target.abilities import ABILITIES, abilities_of, known_abilities, lacking, recorded_abilities
 from coordinator.target.open import open_target
 from coordinator.target.quota import current_quota
@@ -18,7 +18,7 @@ from tests.coordinator.targets import MemoryTarget
 
 @pytest.fixture
 def lab(tiny: Project) -> Project:
-    targets = {"uni": SlurmSettings(kind="slurm", root="/scratch/ada")}
+    targets: dict[str, TargetSettings] = {"uni": SlurmSettings(kind="slurm", root="/scratch/ada")}
     return Project(tiny.root, dataclasses.replace(tiny.settings, targets=targets))
 
 
@@ -44,7 +44,7 @@ def test_a_cluster_has_no_quota_and_no_data_sets(lab: Project) -> None:
     assert str(lacking("uni", ABILITIES["ray"], "no x", "Do y.")) == "uni is a Ray cluster, which has no x"
 
     class Cluster(MemoryTarget):
-        abilities = ABILITIES["slurm"]  # type: ignore[assignment]
+        abilities = ABILITIES["slurm"]
 
     with pytest.raises(UsageError, match="no data sets of its own") as caught:
         _ = Workspace(lab, None, Cluster(name="uni")).datasets  # type: ignore[arg-type]
