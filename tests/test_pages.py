@@ -45,6 +45,7 @@ def test_a_page(name: str, tmp_path: Path) -> None:
 NOT_RUN = {
     "it trains Mask R-CNN": 4,
     "pip asks the package index": 3,
+    "it needs a cluster": 5,
     "it serves until it is stopped": 2,
     "it needs a page that is open": 2,
     "tests/runner_test/test_official_command.py runs the installed `kaggle`": 4,
