@@ -26,7 +26,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from ..config import TrainConfig
@@ -186,11 +186,17 @@ def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
         try:
             elastic_launch(settings, sys.executable)("-m", module)
         except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
+            rank, failure = cause(error.failures)
             return exit_code(failure.exitcode), _first_error(Path(folder), rank, failure.exitcode)
         except SignalException as error:
             return 128 + int(error.sigval), None
     return 0, None
+
+
+def cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
+    """(rank, failure) of the process that failed first. One that a signal ended comes before those that failed by
+    themselves: they see a connection that broke off, and the launcher may hear of both at once."""
+    return min(failures.items(), key=lambda each: (each[1].exitcode >= 0, each[1].timestamp))
 
 
 def exit_code(code: int) -> int:

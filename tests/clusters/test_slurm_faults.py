@@ -164,9 +164,11 @@ def test_a_dropped_connection_loses_and_doubles_nothing(
     """While it pushes, while it reads the log, while it fetches."""
     target = target_at(tmp_path / "root", host=ssh_host.name)
     target.far.ask("place")
-    threading.Timer(0.3, ssh_host.drop).start()
+    dropping = threading.Timer(0.3, ssh_host.drop)
+    dropping.start()
     with contextlib.suppress(NoAnswer):  # a fast machine has finished by then
         push(target, SAVES + "print('x' * 3_000_000)")
+    dropping.join()
     ref = target.push(metadata(), kernel(SAVES + "print('x' * 3_000_000)", "run-1"), timeout_seconds=None).ref
     running(target, ref)
     assert ref.version == 1

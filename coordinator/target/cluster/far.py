@@ -292,7 +292,7 @@ def cancel(request: Answer) -> Answer:
     folder = run_folder(request["root"], request["ref"])
     if not os.path.isdir(folder):
         raise Refused("gone", f"{folder} is not there")
-    with open(os.path.join(folder, "cancelled"), "a", encoding="utf-8"):
+    with open(os.path.join(folder, "cancelled"), "a", encoding="utf-8", newline=""):
         return record(folder)
 
 

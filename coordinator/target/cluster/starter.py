@@ -72,7 +72,7 @@ class RunStart:
         """Claims the run for this job, in one step; False if it is another job's."""
         new = self.path(f".claim-{socket.gethostname()}-{os.getpid()}")
         try:
-            with open(new, "w", encoding="utf-8") as file:
+            with open(new, "w", encoding="utf-8", newline="") as file:
                 file.write(self.job)
             try:
                 os.link(new, self.path("claim"))

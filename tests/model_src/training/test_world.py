@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from model_src.config import TrainConfig
 from model_src.training.checkpoint import load_checkpoint
-from model_src.training.world import processes
+from model_src.training.world import cause, processes
 from tests.model_src.session_root import LOADED, PROGRAM, PROJECT, TINY, attach, changed, command, started, train
 from tests.warm import run_warm
 
@@ -187,6 +188,17 @@ with recorded_failures(world, described), Report(folder, experiment="e", run_id=
         {failure}
     world.add(torch.zeros(1))
 """
+
+
+def test_a_process_that_was_killed_is_the_cause(tmp_path: Path) -> None:
+    """Though the launcher hears of the other one first, which lost its connection."""
+    lost, killed = (
+        ProcessFailure(local_rank=rank, pid=rank, exitcode=code, error_file=str(tmp_path / "none"))
+        for rank, code in ((0, 1), (1, -9))
+    )
+    lost.timestamp, killed.timestamp = 1, 2
+    assert cause({0: lost, 1: killed}) == (1, killed)
+    assert cause({0: lost, 2: lost})[0] == 0
 
 
 @pytest.mark.slow

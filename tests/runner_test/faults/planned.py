@@ -22,12 +22,14 @@ class Planned:
 
     local: Local
     faults: Faults
+    patience: float = 10.0
+    """Seconds until the client gives up an answer."""
 
     def ask(self, method: str, /, **fields: Any) -> requests.Response:
         """Call a method, of kernels if it names no service, on a connection of its own; returns the answer."""
         path = method if "/" in method else f"kernels.KernelsApiService/{method}"
         url = f"{self.local.url}/api/v1/{path}"
-        return requests.post(url, json=NAMED | fields, auth=self.local.me, timeout=0.5)
+        return requests.post(url, json=NAMED | fields, auth=self.local.me, timeout=self.patience)
 
 
 @pytest.fixture(scope="module")
