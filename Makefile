@@ -4,6 +4,7 @@
 #   make test    lint, type check, tests
 #   make test-clusters  the tests with a real Slurm, sshd and Ray, which it installs first (apt as root, pip)
 #   make bench   speed, as ratios to other programs in the same run
+#   make gpu-check  what only a graphics card shows: speed, memory, the same numbers again   (at most five minutes)
 #   make live-check  what Kaggle itself says to coord's assumptions, with your account (asks first; docs/live_check.md)
 #   make docs    the documentation as a site, in site/
 #   make reference  the pages of docs/ that are made from the code
@@ -25,7 +26,7 @@ SAMPLE := .coord/sample-data
 # A module that uses one of these may do what another system has not.
 OF_THE_SYSTEM := ^ *(import|from) (os|signal|socket|select|selectors|fcntl|msvcrt|winreg|resource|pty|tty|termios|ctypes|mmap|psutil|multiprocessing|asyncio|errno|time|syslog|pwd|grp|readline|shutil|subprocess|webbrowser)\b|sys\.platform
 
-.PHONY: help demo test test-clusters tests quick lint types format bench live-check docs reference mutants clean install
+.PHONY: help demo test test-clusters tests quick lint types format bench gpu-check live-check docs reference mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -104,6 +105,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
 	$(BIN)/python -m benchmarks.growth
+
+gpu-check: $(READY)
+	$(BIN)/python -m benchmarks.gpu_check $(ARGS)
 
 live-check: $(READY)
 	$(BIN)/coord live-check $(ARGS)

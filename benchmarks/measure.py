@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import platform
 import statistics
@@ -12,15 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
-def seconds(ways: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """The median seconds of each way. They run in turns, so that a slow moment of the machine affects all of them."""
+def seconds(ways: Mapping[str, Callable[[], object]], repetitions: int, *, until: float = math.inf) -> dict[str, float]:
+    """The median seconds of each way. They run in turns, so that a slow moment of the machine affects all of them.
+
+    `until` (of `time.monotonic`) ends it before; a way that did not run is not in the result.
+    """
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repetitions):
-        for name, run in ways.items():
-            begun = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(each) for name, each in taken.items()}
+    for name in [*ways] * repetitions:
+        if time.monotonic() + max(taken[name], default=0.0) > until:
+            break
+        begun = time.perf_counter()
+        ways[name]()
+        taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(each) for name, each in taken.items() if each}
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

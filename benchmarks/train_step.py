@@ -63,12 +63,12 @@ def main() -> None:
 
     single, half = choose_precision("off", device), choose_precision("auto", device)
     ways: dict[str, Callable[[], float]] = {
-        "reference loop": partial(_reference, network(channels_last=False), _as_floats(batches), device),
-        "this loop": partial(_ours, network(channels_last=False), batches, single, device),
-        "this loop, channels_last": partial(_ours, network(channels_last=True), batches, single, device),
+        "reference loop": partial(reference, network(channels_last=False), as_floats(batches), single, device),
+        "this loop": partial(own_loop, network(channels_last=False), batches, single, device),
+        "this loop, channels_last": partial(own_loop, network(channels_last=True), batches, single, device),
     }
     if device.type == "cuda":
-        ways["this loop, channels_last, amp"] = partial(_ours, network(channels_last=True), batches, half, device)
+        ways["this loop, channels_last, amp"] = partial(own_loop, network(channels_last=True), batches, half, device)
     first = {name: run() for name, run in ways.items()}
     assert math.isclose(first["reference loop"], first["this loop"], rel_tol=1e-6), first
     taken = seconds(ways, wanted.repetitions)
@@ -92,12 +92,12 @@ def _batches(size: int, batch: int, steps: int) -> list[Batch]:
         return [collate([xrays[start + place] for place in range(batch)]) for start in range(0, batch * steps, batch)]
 
 
-def _as_floats(batches: Sequence[Batch]) -> list[FloatBatch]:
+def as_floats(batches: Sequence[Batch]) -> list[FloatBatch]:
     """The same batches with images float (3, size, size), on the processor."""
     return [(images_on_device(pictures, torch.device("cpu")), targets) for pictures, targets in batches]
 
 
-def _reference(model: nn.Module, batches: Sequence[FloatBatch], device: torch.device) -> float:
+def reference(model: nn.Module, batches: Sequence[FloatBatch], precision: Precision, device: torch.device) -> float:
     """Trains one epoch like the reference, and returns the loss of the last step."""
     model = _fresh(model)
     optimizer = build_optimizer(OptimConfig(), model.parameters())
@@ -107,24 +107,34 @@ def _reference(model: nn.Module, batches: Sequence[FloatBatch], device: torch.de
     for images, targets in batches:
         images = [image.to(device) for image in images]
         targets = [{name: each.to(device) for name, each in target.items()} for target in targets]
-        losses = model(images, targets)
+        with precision.autocast():
+            losses = model(images, targets)
         total = sum(losses.values(), torch.zeros((), device=device))
         value = total.item()
         assert math.isfinite(value)
         optimizer.zero_grad()
-        torch.autograd.backward(total)
-        optimizer.step()
+        precision.scaler.scale(total).backward()
+        precision.scaler.step(optimizer)
+        precision.scaler.update()
         warmup.step()
+    finish(device)
     return value
 
 
-def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, device: torch.device) -> float:
+def own_loop(model: nn.Module, batches: Sequence[Batch], precision: Precision, device: torch.device) -> float:
     """Trains the same epoch with the program's loop, and returns the loss of the last step."""
     model = _fresh(model)
     logger = _Last("benchmark", every=10**9)
     learner = Learner(model, build_optimizer(OptimConfig(), model.parameters()), precision, device)
     train_epoch(learner, [[batch] for batch in batches], EpochSteps(lambda _: RATE), logger)
+    finish(device)
     return logger.last
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a graphics card has done what it was given, which counts as the time of the step that gave it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 class _Last(MetricLogger):

@@ -227,6 +227,8 @@ def prepare(
     device: torch.device = CPU,
 ) -> Run:
     """Find and read everything that a run needs."""
+    if not is_launched():
+        processes(config.train)  # the error that `wanted_processes` left for the report
     compute_deterministically(config.train)
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))

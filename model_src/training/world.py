@@ -102,8 +102,9 @@ SINGLE_PROCESS = World()
 
 
 def join() -> tuple[World, torch.device]:
-    """The world of this process, by the environment of the launcher, and its device."""
+    """The world of this process, by the environment of the launcher, and its device; raises as `check_cards`."""
     rank, size = (int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])) if is_launched() else (0, 1)
+    check_cards(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     card = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
     if card:
         torch.cuda.set_device(card)
@@ -132,11 +133,24 @@ def leave(world: World) -> None:
 def processes(config: TrainConfig) -> int:
     """The number of processes of a run: `train.processes`, else one per graphics card, but only as many as are useful.
 
-    Each process has the same number of parts of a step, so the result divides the number of parts.
+    Each process has the same number of parts of a step, so the result divides the number of parts. Raises ValueError if
+    they were to share a card.
     """
     wanted = config.processes or max(1, torch.cuda.device_count())
     parts = config.micro_batches or min(wanted, config.batch_size)
-    return max(count for count in range(1, wanted + 1) if parts % count == 0)
+    count = max(count for count in range(1, wanted + 1) if parts % count == 0)
+    check_cards(count)
+    return count
+
+
+def check_cards(count: int) -> None:
+    """Raise ValueError if `count` processes on this machine would share a graphics card, which NCCL cannot."""
+    cards = torch.cuda.device_count()
+    if 0 < cards < count:
+        raise ValueError(
+            f"{count} processes need a graphics card each, and this machine has {cards}: leave out train.processes, "
+            f"which is one process a card; train.micro_batches: {count} alone divides each batch in the same way"
+        )
 
 
 def is_launched() -> bool:
@@ -194,8 +208,11 @@ def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
 
 
 def cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
-    """(rank, failure) of the process that failed first. One that a signal ended comes before those that failed by
-    themselves: they see a connection that broke off, and the launcher may hear of both at once."""
+    """(rank, failure) of the process that failed first.
+
+    One that a signal ended comes before those that failed by themselves: they see a connection that broke off, and the
+    launcher may hear of both at once.
+    """
     return min(failures.items(), key=lambda each: (each[1].exitcode >= 0, each[1].timestamp))
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,9 +42,10 @@ def _become(command: list[str], environment: Mapping[str, str]) -> None:
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         logging.disable(logging.NOTSET)
+        weakref.finalize._registry.clear()  # type: ignore[attr-defined]  # else its end removes the other's folders
         os.environ.clear()
         os.environ.update(environment)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "model_src"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("model_src", "benchmarks")]:
             del sys.modules[name]
         run_as_main(command[command.index("-m") + 1 :])
     except BaseException:

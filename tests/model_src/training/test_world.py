@@ -14,7 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from model_src.config import TrainConfig
 from model_src.training.checkpoint import load_checkpoint
-from model_src.training.world import cause, processes
+from model_src.training.world import cause, join, processes
 from tests.model_src.session_root import LOADED, PROGRAM, PROJECT, TINY, attach, changed, command, started, train
 from tests.warm import run_warm
 
@@ -255,3 +255,42 @@ def test_number_of_processes(
     """One per card, but each process has the same number of parts."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
     assert processes(TrainConfig(**settings)) == expected
+
+
+@pytest.mark.parametrize(("settings", "cards"), [({"processes": 2}, 1), ({"processes": 4}, 3)])
+def test_processes_do_not_share_a_card(settings: dict[str, Any], cards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL refuses it later and in other words."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    with pytest.raises(
+        ValueError, match=f"{settings['processes']} processes need a graphics card each, .* has {cards}"
+    ):
+        processes(TrainConfig(**settings))
+
+
+def test_torchrun_with_too_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of theirs says so before it waits for the others."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="2 processes need a graphics card each"):
+        join()
+
+
+ONE_CARD = """
+import sys
+import torch
+torch.cuda.device_count = lambda: 1
+from model_src.train import main
+sys.exit(main())
+"""
+
+
+def test_a_run_that_would_share_a_card_reports_it(tmp_path: Path) -> None:
+    """No process is started; the report has the error."""
+    (tmp_path / "program.py").write_text(ONE_CARD)
+    _, settings = command(tmp_path, changed(TINY, train={"processes": 2}))
+    paths = os.pathsep.join([str(tmp_path), settings["env"]["PYTHONPATH"]])
+    done = run_warm("program", cwd=settings["cwd"], env={**settings["env"], "PYTHONPATH": paths}, loaded=LOADED)
+    assert done.returncode == 1
+    assert read(tmp_path, "metrics.json")["error"]["message"].startswith("2 processes need a graphics card each, and")
+    assert "leave out train.processes" in done.stderr

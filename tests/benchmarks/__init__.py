@@ -1,0 +1,1 @@
+"""Tests of the benchmarks that check something, beside the speed."""
