@@ -62,7 +62,7 @@ tests: $(READY)
 
 test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray
 	apt-get install -y --no-install-recommends slurm-wlm munge openssh-server openssh-client
-	RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
+	CLUSTERS=all RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
 
 $(RAY_ENVIRONMENT)/bin/ray:
 	@# In an environment of its own: the libraries that Ray pins are not those that coord is tested with.
@@ -104,6 +104,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.cluster_sweep
 
 live-check: $(READY)
 	$(BIN)/coord live-check $(ARGS)

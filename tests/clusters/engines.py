@@ -131,7 +131,13 @@ class Slurm:
 
 @pytest.fixture(scope="session")
 def _slurm() -> Iterator[Slurm]:
-    controller, node = _program("slurmctld", SLURM), _program("slurmd", SLURM)
+    with running_slurm(_program("slurmctld", SLURM), _program("slurmd", SLURM)) as slurm:
+        yield slurm
+
+
+@contextlib.contextmanager
+def running_slurm(controller: str, node: str) -> Iterator[Slurm]:
+    """A Slurm of these two programs, until the end of the block."""
     with _short_folder() as folder:
         for name in ("state", "spool", "log", "run"):
             (folder / name).mkdir()
