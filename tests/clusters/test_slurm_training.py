@@ -28,7 +28,8 @@ SECONDS = 900.0
 def coord(project: Path, slurm_cluster: Engine, tmp_path: Path) -> Coord:
     """`coord` in a copy of this project, whose targets `uni` and `short` are one cluster with the sample data.
 
-    A start on `short` is warned some seconds before its minute is over.
+    A start on `short` is warned after 10 to 40 of its 60 seconds: Slurm warns up to a minute earlier than it is asked
+    to. On a busy machine torch is hardly loaded by then; so it has more starts than it needs.
     """
     write_samples(tmp_path / "data", "--images", "24", "--test-images", "4")
     make_narrow(project)
@@ -40,7 +41,7 @@ sources = {{ "local/siim-sample" = "{tmp_path / "data"}" }}
 """
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(f"\n[tool.coord.targets.uni]{table}\n[tool.coord.targets.short]{table}")
-        file.write('time = "1"\nsignal_before = 25\n')
+        file.write('time = "1"\nsignal_before = 20\nrequeues = 20\n')
     return Coord(project, {**os.environ, **slurm_cluster.environment})
 
 
