@@ -61,7 +61,7 @@ tests: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray
-	apt-get install -y --no-install-recommends slurm-wlm munge openssh-server openssh-client
+	apt-get install -y --no-install-recommends slurm-wlm munge slurmdbd mariadb-server openssh-server openssh-client
 	CLUSTERS=all RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
 
 $(RAY_ENVIRONMENT)/bin/ray:

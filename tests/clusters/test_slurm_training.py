@@ -19,7 +19,7 @@ from tests.own_project import SETTINGS, project as project, write_samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.clusters_only, pytest.mark.timeout(1200)]
 
-EPOCHS = 40
+EPOCHS = 80
 """Of a training that takes longer than its time limit, which is a minute."""
 SECONDS = 900.0
 
@@ -28,7 +28,7 @@ SECONDS = 900.0
 def coord(project: Path, slurm_cluster: Engine, tmp_path: Path) -> Coord:
     """`coord` in a copy of this project, whose targets `uni` and `short` are one cluster with the sample data.
 
-    A start on `short` is warned after 10 to 40 of its 60 seconds: Slurm warns up to a minute earlier than it is asked
+    A start on `short` is warned after 20 to 50 of its 60 seconds: Slurm warns up to a minute earlier than it is asked
     to. On a busy machine torch is hardly loaded by then; so it has more starts than it needs.
     """
     write_samples(tmp_path / "data", "--images", "24", "--test-images", "4")
@@ -41,7 +41,7 @@ sources = {{ "local/siim-sample" = "{tmp_path / "data"}" }}
 """
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(f"\n[tool.coord.targets.uni]{table}\n[tool.coord.targets.short]{table}")
-        file.write('time = "1"\nsignal_before = 20\nrequeues = 20\n')
+        file.write('time = "1"\nsignal_before = 10\nrequeues = 20\n')
     return Coord(project, {**os.environ, **slurm_cluster.environment})
 
 
