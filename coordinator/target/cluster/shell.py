@@ -9,6 +9,7 @@ import shlex
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -282,14 +283,11 @@ def _is_alive(command: Sequence[str]) -> bool:
 
 def _is_open(path: str) -> bool:
     """Whether a process listens at that socket."""
-    if IS_WINDOWS:
-        return False
-    with socket.socket(socket.AF_UNIX) as asked:
-        try:
-            asked.connect(path)
-        except OSError:
-            return False
-    return True
+    is_open = False
+    if sys.platform != "win32":
+        with socket.socket(socket.AF_UNIX) as asked:
+            is_open = asked.connect_ex(path) == 0
+    return is_open
 
 
 def _not_started(program: str, error: OSError) -> NotSent:
