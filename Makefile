@@ -62,8 +62,8 @@ tests: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray
-	apt-get install -y --no-install-recommends slurm-wlm munge openssh-server openssh-client
-	RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
+	apt-get install -y --no-install-recommends slurm-wlm munge slurmdbd mariadb-server openssh-server openssh-client
+	CLUSTERS=all RAY_ENVIRONMENT=$(RAY_ENVIRONMENT) $(BIN)/python -m pytest tests/clusters
 
 $(RAY_ENVIRONMENT)/bin/ray:
 	@# In an environment of its own: the libraries that Ray pins are not those that coord is tested with.
@@ -105,6 +105,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.cluster_sweep
 
 gpu-check: $(READY)
 	$(BIN)/python -m benchmarks.gpu_check $(ARGS)

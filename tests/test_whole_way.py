@@ -11,23 +11,15 @@ import importlib.util
 import json
 import math
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.coordinator.command import Coord
 from tests.model_src.session_root import make_narrow
-from tests.paths import ROOT
+from tests.own_project import SETTINGS, SMALL, project as project, write_samples
 
 IMAGES = 36
-
-SMALL = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")
-
-# A training run as small as possible that still uses every part.
-SETTINGS = (*SMALL, "model.channels=16", "model.box_features=32", "train.epochs=1", "train.evaluate_every=1")
 
 # Trains as the demo does, on pictures of half the size, with a smaller head. The steps after the
 # training are tested with the real labels.
@@ -52,24 +44,9 @@ def labels() -> Path:
     return Path(package.submodule_search_locations[0]) / "data" / "siim-pneumothorax-train-rle.csv.gz"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of this project."""
-    root = tmp_path / "project"
-    for name in ("model_src", "experiments", "kernel_templates"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", root)
-    return root
-
-
 def _with_data(project: Path, data: Path, *arguments: str) -> Coord:
     """`coord` in the project, with sample data registered as the data set that `smoke` attaches."""
-    subprocess.run(
-        [sys.executable, "-m", "runner_test.samples", str(data), *arguments],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    write_samples(data, *arguments)
     coord = Coord(project, os.environ | {"COORD_TARGET": "local"})
     coord("local", "add-dataset", "local/siim-sample", str(data))
     return coord

@@ -2,7 +2,7 @@ from . import image_probe as image_probe, program as program, reader as reader
 from .arguments import paths_named as paths_named
 from .bootstrap import STAMP as STAMP, digest_of as digest_of, stamp_of as stamp_of
 from .files import SourceFile as SourceFile
-from .fit import Packages as Packages, fit_to_image as fit_to_image
+from .fit import Packages as Packages, fit_to_image as fit_to_image, modules_imported as modules_imported
 from .image import (
     Image as Image,
     image_from as image_from,

@@ -13,7 +13,7 @@ from coordinator.bundle.files import SourceFile
 from coordinator.bundle.image import Image
 from coordinator.bundle.sources import Collected
 from coordinator.bundle.syntax import check_syntax_of
-from coordinator.bundle.third_party import Surroundings, check_third_party
+from coordinator.bundle.third_party import Surroundings, check_third_party, lacking
 from coordinator.bundle.vendor import vendored
 from coordinator.errors import BundleError
 
@@ -68,3 +68,20 @@ def fit_to_image(found: Collected, packages: Packages, *, entry: str, image: Ima
             whole = {each.source.path for each in found.modules if each.package and packages.are_whole}
             warnings = check(around=replace(around, reached={*found.reached, *whole}))
     return Fitted(tuple(sorted((*found.files, *packed.files), key=lambda file: file.path)), warnings)
+
+
+def modules_imported(
+    found: Collected, vendor: Sequence[str], brought: Collection[str], *, entry: str, python: str
+) -> tuple[str, ...]:
+    """Modules to which import statements lead from the entry on, and that neither the bundle nor that Python has.
+
+    Without those that are `brought`, and those that the program can do without. Raises BundleError if a distribution
+    cannot be vendored.
+    """
+    nothing = Image(date="", python=python, source="", packages={}, modules={})
+    there = (*vendored(found.root, vendor).modules, *brought)
+    folders = [folder.relative_to(found.root).as_posix() for folder in found.folders]
+    every = lacking(found.files, nothing, entry=entry, there=there, folders=folders)
+    return tuple(
+        each.module for each in every if any(place.rpartition(":")[0] in found.reached for place in each.places)
+    )

@@ -44,15 +44,31 @@ def known_target(name: str | None) -> str | None:
         from coordinator.errors import ProjectError
         from coordinator.project import Settings, find_project, parse_target
 
+        project = None
         try:
-            settings = find_project().settings
+            project = find_project()
         except ProjectError:  # the command says so, or needs none
-            settings = Settings()
+            pass
         try:
-            parse_target(name, settings)
+            parse_target(name, project.settings if project else Settings())
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
+            # Its table may be gone while its runs are there: who needs the target itself is told so later.
+            if project is None or not _has_runs(project, name):
+                raise typer.BadParameter(str(error)) from error
     return name
+
+
+def _has_runs(project: Project, target: str) -> bool:
+    """Whether the ledger has runs on a target of that name."""
+    from coordinator.ledger import Ledger
+
+    if not project.ledger.exists():
+        return False
+    try:
+        with Ledger(project.ledger) as ledger:
+            return bool(ledger.runs(target=target, hidden=True))
+    except CoordError:  # the command says it
+        return False
 
 
 TargetOption = Annotated[

@@ -6,6 +6,7 @@ from .build import (
     write_build as write_build,
 )
 from .check import Check as Check, check_kernel as check_kernel
+from .imported import modules_needed as modules_needed
 from .metadata import (
     CODE_FILE as CODE_FILE,
     CODE_FILES as CODE_FILES,

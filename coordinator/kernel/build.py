@@ -170,7 +170,7 @@ def _assembled(project: Project, experiment: Experiment, count: Count, *, for_ka
     needs = needed_slugs(experiment.needs, titles)
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        found = gather(project.root, entry, _selection(project, experiment, count), say=notes.append)
+        found = gather(project.root, entry, selection_of(project, experiment, count), say=notes.append)
     lock = current_lock(project)
     wheels = lock.for_kernel() if lock and for_kaggle else None
     packages = Packages(
@@ -253,7 +253,7 @@ def _datasets(
     return tuple(found)
 
 
-def _selection(project: Project, experiment: Experiment, count: Count) -> Selection:
+def selection_of(project: Project, experiment: Experiment, count: Count) -> Selection:
     """Which files go in, those that arguments, config and settings name among them where the program finds these."""
     settings = project.settings
     return Selection(

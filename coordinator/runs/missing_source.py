@@ -9,8 +9,8 @@ from typing import Any
 from coordinator.errors import CoordError, TargetError
 from coordinator.kaggle_rules import SOURCE_KINDS, normal_name
 from coordinator.kernel import kernel_slug
-from coordinator.project import Project, TargetName, TargetSettings, kernel_titles
-from coordinator.target import LOCAL
+from coordinator.project import Project, TargetName, kernel_titles
+from coordinator.target import LOCAL, attached_remedy
 from coordinator.text import command_line
 from coordinator.workspace import Workspace
 
@@ -22,17 +22,13 @@ _PAGES = {
 }
 
 
-_MOUNTS = {"dataset_sources": "datasets", "competition_sources": "competitions", "model_sources": "models"}
-"""Where a cluster's sources are that the settings name no folder for, below ROOT/input/."""
-
-
 def source_remedy(project: Project, kind: str, name: str, target: TargetName) -> str:
     """The command that makes the source known, or where to look for it; `kind` is a key such as dataset_sources."""
     if kind == "kernel_sources" and (own := _own_kernel(project, name)):
         push = command_line("coord", "push", "--exp", own, "--wait", "--target", target)
         return f"Its kernel is made of {own}: {push} (needs: [{own}] in the experiment attaches it by itself)"
     if (cluster := project.settings.targets.get(target)) is not None:
-        return _on_cluster(cluster, kind, name, target)
+        return attached_remedy(kind, name, target, host=cluster.host, root=cluster.root, folders=cluster.sources)
     if told := _own_source(project, name):
         return told
     if target == LOCAL:
@@ -68,18 +64,6 @@ def _own_source(project: Project, name: str) -> str:
     told = project.settings.own_sources
     found = next((each for each in told if fnmatchcase(name, each)), None)
     return told[found].replace("{name}", name) if found else ""
-
-
-def _on_cluster(cluster: TargetSettings, kind: str, name: str, target: TargetName) -> str:
-    """Where its files go, and the line of the settings that says so."""
-    if kind == "kernel_sources":
-        return f"Push the kernel {name} to {target}, and let it complete; or say in sources where its output lies."
-    where = cluster.sources.get(name) or f"{cluster.root}/input/{_MOUNTS[kind]}/{name}"
-    place = f"{cluster.host}:{where}/" if cluster.host else f"{where}/"
-    copy = f"Copy its files there: {command_line('rsync', '-a', '--mkpath', 'DIR/', place)}"
-    if name in cluster.sources:
-        return copy
-    return f'{copy}; or name its folder there: sources = {{"{name}" = "/..."}} in [tool.coord.targets.{target}]'
 
 
 def _local(kind: str, name: str) -> str:

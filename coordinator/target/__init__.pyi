@@ -8,6 +8,7 @@ from .abilities import (
     recorded_abilities as recorded_abilities,
     said_kind as said_kind,
 )
+from .cluster import attached_remedy as attached_remedy
 from .competitions import (
     Competition as Competition,
     Competitions as Competitions,

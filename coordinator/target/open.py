@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from coordinator.errors import CredentialsError, ProjectError
 from coordinator.finding import Finding
@@ -63,19 +63,20 @@ def _cluster(project: Project, name: TargetName) -> contextlib.AbstractContextMa
     return open_ray(project, name, settings)
 
 
-def cluster_findings(project: Project, name: TargetName) -> Iterator[Finding]:
+def cluster_findings(project: Project, name: TargetName, modules: Mapping[str, str]) -> Iterator[Finding]:
     """What there is to say about a cluster before anything is pushed to it, for `coord doctor`.
 
-    Raises TargetError if the settings have no such target.
+    `modules` has what the kernels import: module -> distribution. Raises TargetError if the settings have no such
+    target.
     """
     settings = target_settings(project, name)
     if isinstance(settings, SlurmSettings):
         from coordinator.target.slurm import findings as of_slurm
 
-        return of_slurm(project, name, settings)
+        return of_slurm(project, name, settings, modules)
     from coordinator.target.ray import findings as of_ray
 
-    return of_ray(project, name, settings)
+    return of_ray(project, name, settings, modules)
 
 
 def place_of(project: Project, name: TargetName) -> str:

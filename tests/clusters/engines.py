@@ -80,7 +80,7 @@ class Engine:
 
 
 @contextlib.contextmanager
-def _running(engine: Engine) -> Iterator[None]:
+def running(engine: Engine) -> Iterator[None]:
     try:
         engine.start()
         yield
@@ -89,13 +89,13 @@ def _running(engine: Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _short_folder() -> Iterator[Path]:
+def short_folder() -> Iterator[Path]:
     """A folder whose path is short enough for the Unix sockets of an engine (107 bytes)."""
     with tempfile.TemporaryDirectory(prefix="coord-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -103,7 +103,7 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _program(name: str, install: str) -> str:
+def program_of(name: str, install: str) -> str:
     """Path of a program, which may be an administrator's. Skips the test, with what to install, if there is none."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
@@ -131,12 +131,20 @@ class Slurm:
 
 @pytest.fixture(scope="session")
 def _slurm() -> Iterator[Slurm]:
-    controller, node = _program("slurmctld", SLURM), _program("slurmd", SLURM)
-    with _short_folder() as folder:
+    with running_slurm(program_of("slurmctld", SLURM), program_of("slurmd", SLURM)) as slurm:
+        yield slurm
+
+
+@contextlib.contextmanager
+def running_slurm(controller: str, node: str, further: str = "") -> Iterator[Slurm]:
+    """A Slurm of these two programs, until the end of the block; `further` lines of slurm.conf come before its own."""
+    with short_folder() as folder:
         for name in ("state", "spool", "log", "run"):
             (folder / name).mkdir()
-        host, ports = socket.gethostname().split(".")[0], _free_ports(2)
-        (folder / "slurm.conf").write_text(_slurm_conf(folder, host, ports))
+        host, ports = socket.gethostname().split(".")[0], free_ports(2)
+        replaced = tuple(line.partition("=")[0] + "=" for line in further.splitlines())
+        kept = [line for line in _slurm_conf(folder, host, ports).splitlines() if not line.startswith(replaced or "\n")]
+        (folder / "slurm.conf").write_text("\n".join([*kept, further, ""]))
         (folder / "gres.conf").write_text(
             "".join(f"NodeName={host} Name=gpu Type=tesla_t4 File={name}\n" for name in ("/dev/null", "/dev/zero"))
         )
@@ -150,7 +158,7 @@ def _slurm() -> Iterator[Slurm]:
 
         script = '"$1" -D & "$2" -D -N "$3" & wait'
         engine = Engine(["bash", "-c", script, "-", controller, node, host], folder, environment, is_ready)
-        with _running(engine):
+        with running(engine):
             yield Slurm(engine, environment)
 
 
@@ -228,9 +236,9 @@ class SshHost:
 
 @pytest.fixture(scope="session")
 def _sshd() -> Iterator[SshHost]:
-    server, keygen = _program("sshd", SSHD), _program("ssh-keygen", SSHD)
-    with _short_folder() as folder:
-        (port,) = _free_ports(1)
+    server, keygen = program_of("sshd", SSHD), program_of("ssh-keygen", SSHD)
+    with short_folder() as folder:
+        (port,) = free_ports(1)
         for name in ("host_key", "user_key"):
             command = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", "coord's tests", "-f", str(folder / name)]
             subprocess.run(command, check=True)
@@ -275,7 +283,7 @@ Host cluster
             return subprocess.run(command, capture_output=True).returncode == 0
 
         engine = Engine([server, "-D", "-e", "-f", str(folder / "sshd_config")], folder, {}, is_ready)
-        with _running(engine):
+        with running(engine):
             yield SshHost(engine, config)
 
 
@@ -316,8 +324,8 @@ def _ray() -> Iterator[RayHead]:
         "runtime-env-agent-port",
         "metrics-export-port",
     )
-    with _short_folder() as folder:
-        ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    with short_folder() as folder:
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
         address = f"http://127.0.0.1:{ports['dashboard-port']}"
         command = [
             # Again: on a busy machine a head may give up after 30 s without its node.
@@ -339,7 +347,7 @@ def _ray() -> Iterator[RayHead]:
                 return False
 
         engine = Engine(command, folder, environment, is_ready)
-        with _running(engine):
+        with running(engine):
             yield RayHead(engine, address)
 
 

@@ -21,14 +21,14 @@ MakeSteps = Callable[..., Coord]
 def steps(slurm_cluster: Engine, tmp_path: Path) -> MakeSteps:
     """Makes the project, with lines of the table of its target `uni`, and returns `coord` in it."""
 
-    def make(*lines: str) -> Coord:
+    def make(*lines: str, python: str | Path = sys.executable) -> Coord:
         root = tmp_path / "steps"
         shutil.copytree(SAMPLES / "steps", root, ignore=shutil.ignore_patterns("__pycache__"))
         table = (
             "[tool.coord.targets.uni]",
             'kind = "slurm"',
             f'root = "{tmp_path / "root"}"',
-            f'python = "{sys.executable}"',
+            f'python = "{python}"',
         )
         with (root / "pyproject.toml").open("a", encoding="utf-8") as file:
             file.write("\n".join(["", *table, *lines, ""]))

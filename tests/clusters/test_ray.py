@@ -285,6 +285,7 @@ def test_the_doctor_asks_the_head_and_the_folder(lab: Lab) -> None:
         "machines": "problem",
         "folder": "ok",
         "python": "ok",
+        "imports": "ok",
     }
     assert "NvidiaTeslaT4: 0.5 CPU, 1 GPU" in [what for _, _, what in found]
     assert any("it asks for 4 GPU, and the largest machine has 2 GPU" in what for _, _, what in found)
@@ -299,7 +300,7 @@ def _findings(lab: Lab) -> list[tuple[str, str, str]]:
     project = find_project(lab.coord.root)
     settings = project.settings.targets["lab"]
     assert isinstance(settings, RaySettings)
-    return [(each.check, str(each.level), each.what) for each in findings(project, "lab", settings)]
+    return [(each.check, str(each.level), each.what) for each in findings(project, "lab", settings, {"json": "json"})]
 
 
 def _programs(folder: Path) -> Sequence[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sys
 import time
 from pathlib import Path
 
@@ -56,14 +58,37 @@ def test_a_time_limit_is_no_end(steps: MakeSteps) -> None:
     coord = steps('time = "1"', "signal_before = 55")
     coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=150")
     coord("push", "--exp", "base", *UNI, "--force", "--set", "train.steps=150")
-    assert "COMPLETE" in _wait(coord)
+    rows: list[str] = []
+
+    def has_ended() -> bool:
+        rows.append(_row(coord, "uni-v1"))
+        return "COMPLETE" in rows[-1]
+
+    until(has_ended)
+    assert any("was stopped, waits for its 2nd start" in row for row in rows), rows
+    assert re.search(r"2nd start|3rd start", rows[-1])
+    assert "COMPLETE" in _row(coord, "uni-v2")
     straight = _oof(coord, 2)
 
-    until(lambda: "COMPLETE" in _row(coord, "uni-v1"))
     log = coord("logs", "--exp", "base", *UNI, "--version", "1").stdout
     assert log.count("begun at the start") == 1
     assert log.count("\nsaved\n") == log.count("begun at a saved step") >= 1
     assert _oof(coord, 1) == straight
+
+
+def test_the_states_of_many_runs_are_one_question(steps: MakeSteps, slurm_cluster: Engine, tmp_path: Path) -> None:
+    """A line of `questions` is one start of the far side's program: the login node is not asked run by run."""
+    questions, program = tmp_path / "questions", tmp_path / "python"
+    program.write_text(f'#!/bin/sh\n[ "$1" = -I ] && echo question >>{questions}\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    coord = steps(python=program)
+    slurm_cluster("sbatch", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
+    coord("sweep", "base", "--grid", "train.steps=3,4,5,6", *UNI)
+    questions.unlink()
+    shown = coord("status").stdout
+    assert "QUEUED" in shown
+    assert "4 queued" in shown
+    assert questions.read_text() == "question\n"
 
 
 def _row(coord: Coord, run: str) -> str:

@@ -10,10 +10,12 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coordinator.bundle import stamp_of
 from coordinator.errors import NoAnswer, NotSent, TargetError
+from coordinator.target.cluster.shell import Ssh
 from coordinator.target.kernel_ref import KernelRef
 from coordinator.target.protocol import RunState
 from coordinator.target.slurm.client import Slurm
@@ -127,8 +129,6 @@ def _push_in_process(tmp_path: Path, run: str) -> subprocess.Popen[bytes]:
 
 
 def _children(pid: int) -> list[int]:
-    import psutil
-
     with contextlib.suppress(psutil.NoSuchProcess):
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     return []
@@ -204,6 +204,33 @@ def test_a_file_is_read_on_after_a_dropped_connection(ssh_host: SshHost, tmp_pat
     assert rest.validator == first.validator
     assert read + b"".join(rest.chunks) == content
     rest.close()
+
+
+def test_a_socket_that_was_left_is_replaced(ssh_host: SshHost, tmp_path: Path) -> None:
+    """The shared connection's process is killed: its socket stays. The next command makes another one for all."""
+
+    def connections() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = " ".join(process.info["cmdline"] or ())
+            if (str(ssh_host.config) in words and "ControlMaster=yes" in words) or (path in words and "[mux]" in words):
+                found.append(process)
+        return found
+
+    target = target_at(tmp_path / "root", host=ssh_host.name)
+    shell = target.far.shell
+    assert isinstance(shell, Ssh)
+    path = shell._socket
+    target.far.ask("place")
+    (first,) = connections()
+    first.kill()
+    until(lambda: not first.is_running())
+    assert Path(path).exists(), "the socket is left"
+    target.far.ask("place")
+    (second,) = connections()
+    assert second.pid != first.pid
+    target_at(tmp_path / "root", host=ssh_host.name).far.ask("place")
+    assert connections() == [second], "others find it"
 
 
 def test_what_ssh_says_is_explained(ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,20 +143,28 @@ def test_the_doctor_looks_at_all_that_a_push_needs(slurm_cluster: Engine, tmp_pa
     project = Project(root=tmp_path, settings=Settings(owner="ada"))
     good = target_at(tmp_path / "root").settings
     assert good is not None
-    found = {finding.check: finding for finding in findings(project, "uni", good)}
-    assert [finding.level for finding in found.values()] == ["ok"] * 4
+    found = {finding.check: finding for finding in findings(project, "uni", good, {"json": "json"})}
+    assert list(found) == ["folder", "slurm", "shared", "requests", "python", "imports"]
+    assert {finding.level for finding in found.values()} == {"ok"}
+    assert found["shared"].what.endswith("which is the cluster's only machine")
     assert "without accounting" in found["slurm"].what
     bad = target_at(
         tmp_path / "root", partition="nope", python="/no/python3", shapes={"gpu": ("--gres=gpu:99",)}
     ).settings
     assert bad is not None
-    first = list(findings(project, "uni", bad))
+    first = list(findings(project, "uni", bad, {}))
     assert [finding.level for finding in first] == ["problem"]
     assert "cannot be started" in first[0].what
     worse = target_at(tmp_path / "root", partition="nope", setup=("exit 3",)).settings
     assert worse is not None
-    levels = [(finding.check, finding.level) for finding in findings(project, "uni", worse)]
-    assert levels == [("folder", "ok"), ("slurm", "ok"), ("requests", "problem"), ("python", "problem")]
+    levels = [(finding.check, finding.level) for finding in findings(project, "uni", worse, {})]
+    assert levels == [
+        ("folder", "ok"),
+        ("slurm", "ok"),
+        ("shared", "ok"),
+        ("requests", "problem"),
+        ("python", "problem"),
+    ]
 
 
 def test_states_of_many_runs_are_one_question(uni: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:

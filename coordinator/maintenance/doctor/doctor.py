@@ -19,7 +19,7 @@ from coordinator.maintenance.doctor.of_project import (
     check_wheels,
 )
 from coordinator.maintenance.doctor.of_target import Sources, check_cluster, check_kaggle, check_local
-from coordinator.project import Project, Settings, find_project, target_name
+from coordinator.project import Experiment, Project, Settings, find_project, target_name
 from coordinator.target import KAGGLE, LOCAL, abilities_of
 
 
@@ -39,6 +39,7 @@ def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[
         name = LOCAL if (option or os.environ.get("COORD_TARGET")) == LOCAL else KAGGLE
     found += check_disk(project.root if project else Path.cwd())
     sources: Sources = {}
+    experiments: list[Experiment] = []
     if project is not None:
         experiments = list(
             check_experiments(project, found, for_kaggle=abilities_of(project, name).checks_kaggle_rules)
@@ -53,5 +54,5 @@ def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[
         # Without a project there are no settings either, but there may be an account.
         found += check_kaggle(project or Project(root=Path.cwd(), settings=Settings()), sources, clock)
     elif project is not None:
-        found += check_local(project, sources) if name == LOCAL else check_cluster(project, name, sources)
+        found += check_local(project, sources) if name == LOCAL else check_cluster(project, name, sources, experiments)
     return found

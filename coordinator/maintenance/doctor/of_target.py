@@ -12,7 +12,8 @@ from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.finding import Finding, Level, problem
 from coordinator.kaggle_rules import normal_name
-from coordinator.project import Project, TargetName
+from coordinator.kernel import modules_needed
+from coordinator.project import Experiment, Project, TargetName
 from coordinator.runs import source_remedy
 from coordinator.target import (
     KAGGLE,
@@ -169,11 +170,20 @@ def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
         yield problem("local Kaggle", error)
 
 
-def check_cluster(project: Project, name: TargetName, sources: Sources) -> Iterator[Finding]:
-    """What the cluster's own engine says, and whether the attached sources are there."""
+def check_cluster(
+    project: Project, name: TargetName, sources: Sources, experiments: Sequence[Experiment]
+) -> Iterator[Finding]:
+    """What the cluster's own engine says, what its Python lacks, and whether the attached sources are there."""
     abilities = abilities_of(project, name)
+    modules: dict[str, str] = {}
+    # Those that have the same entry import the same.
+    for experiment in {each.launch.entry: each for each in experiments}.values():
+        try:
+            modules |= modules_needed(project, experiment)
+        except CoordError as error:
+            yield problem("imports", error, f"Correct what {experiment.name} is built of.")
     try:
-        found = list(cluster_findings(project, name))
+        found = list(cluster_findings(project, name, modules))
         yield from found
         if not abilities.denies_internet:
             what = "kernels reach what its machines reach: enable_internet = false denies nothing here"

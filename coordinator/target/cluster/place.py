@@ -11,6 +11,7 @@ from coordinator.bundle import read_kernel, script_in, stamp_of
 from coordinator.errors import CoordError, NoAccess, TargetError
 from coordinator.kernel import KernelMetadata
 from coordinator.project import leaves
+from coordinator.target.cluster.attached import attached_remedy, chosen_folder
 from coordinator.target.cluster.far_side import FarSide
 from coordinator.target.cluster.logs import Logs
 from coordinator.target.cluster.record import RunRecord
@@ -19,7 +20,6 @@ from coordinator.target.datasets import Datasets
 from coordinator.target.download import Download
 from coordinator.target.kernel_ref import KernelRef
 from coordinator.target.protocol import LogRecord, OutputFile, Quota
-from coordinator.text import command_line
 
 _STARTER = Path(__file__).with_name("starter.py")
 _KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
@@ -99,22 +99,16 @@ class ClusterPlace:
         return {"setting": self.resume_setting, "continues": values[self.resume_setting] is not None}
 
     def _chosen(self, wanted: Sequence[tuple[str, str]]) -> dict[str, str]:
-        return {name: folder for _, name in wanted if (folder := self.folders.get(name) or self._unversioned(name))}
-
-    def _unversioned(self, name: str) -> str | None:
-        return self.folders.get("/".join(name.split("/")[:2])) if name.count("/") == 2 else None
+        return {name: folder for _, name in wanted if (folder := chosen_folder(self.folders, name))}
 
     def _refuse(self, missing: Sequence[Sequence[str]]) -> NoReturn:
         named = ", ".join(f"{kind.removesuffix('_sources')} {name}" for kind, name, _ in missing)
-        hint = "\n".join(self.remedy(kind, name, folder) for kind, name, folder in missing)
+        host, root = self.far.shell.host, self.far.root
+        hint = "\n".join(
+            attached_remedy(kind, name, self.name, host=host, root=root, folders=self.folders)
+            for kind, name, _ in missing
+        )
         raise TargetError(f"{self.name} does not have what the kernel attaches: {named}", hint=hint)
-
-    def remedy(self, kind: str, name: str, folder: str) -> str:
-        """What to do about an attached source that is not there."""
-        if kind == "kernel_sources":
-            return f"{name}: no version of it is complete there. Push that experiment first, with --target {self.name}"
-        line = command_line("rsync", "-a", "--mkpath", "FOLDER/", f"{self.far.path(folder)}/")
-        return f'{name}: {line}, or name its folder there: sources = {{ "{name}" = "/..." }} in its table'
 
     def claim(self, order: Order) -> tuple[KernelRef, str]:
         """Makes the version of that run, and says where its folder is; asked twice, it is the same version."""

@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import os
 import shlex
+import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -143,8 +145,10 @@ class Ssh:
             if self._is_theirs is None:
                 # A user whose host asks for a code keeps a connection open for it: no other one could be opened.
                 self._is_theirs = _is_alive([*self._ssh(), "-O", "check", "--", self.host])
-            if self._is_theirs or Path(self._socket).exists():
+            if self._is_theirs or _is_open(self._socket):
                 return
+            # One that was killed has left its socket, at which ssh would make a connection that is not shared.
+            Path(self._socket).unlink(missing_ok=True)
             keep = ["-o", "ControlMaster=yes", "-o", f"ControlPath={self._socket}"]
             keep += ["-o", f"ControlPersist={_KEPT_SECONDS}", "-o", "LogLevel=ERROR"]
             command = [*self._ssh(), "-f", "-N", "-T", *keep, "--", self.host]
@@ -153,7 +157,7 @@ class Ssh:
                 code = _call(command, said)
                 said.seek(0)
                 err = said.read(1 << 16).decode("utf-8", "replace")
-        if code and not Path(self._socket).exists():  # else another process has just made it
+        if code and not _is_open(self._socket):  # else another process has just made it
             raise explained(self.host, err)
 
 
@@ -275,6 +279,15 @@ def _call(command: Sequence[str], said: IO[bytes]) -> int:
 def _is_alive(command: Sequence[str]) -> bool:
     with tempfile.TemporaryFile() as said:
         return _call(command, said) == 0
+
+
+def _is_open(path: str) -> bool:
+    """Whether a process listens at that socket."""
+    is_open = False
+    if sys.platform != "win32":
+        with socket.socket(socket.AF_UNIX) as asked:
+            is_open = asked.connect_ex(path) == 0
+    return is_open
 
 
 def _not_started(program: str, error: OSError) -> NotSent:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from coordinator.errors import CoordError
 from coordinator.finding import Finding, Level, problem
 from coordinator.project import Project, RaySettings, TargetName
+from coordinator.target.cluster import python_findings
 from coordinator.target.ray.room import asked, never_fits, shown
-from coordinator.target.ray.target import Ray, open_ray, python_answers
+from coordinator.target.ray.target import Ray, open_ray
 
 _GIB = 1 << 30
 _LITTLE = 5.0  # GiB
 
 
-def findings(project: Project, name: TargetName, settings: RaySettings) -> Iterator[Finding]:
-    """Asks the head and the host that sees the folder; starts no job."""
+def findings(
+    project: Project, name: TargetName, settings: RaySettings, modules: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Asks the head and the host that sees the folder; starts no job. See `target.cluster_findings`."""
     with open_ray(project, name, settings) as target:
         ray = cast(Ray, target)
         yield from _head(ray)
-        yield from _far_side(ray)
+        yield from _far_side(ray, modules)
 
 
 def _head(ray: Ray) -> Iterator[Finding]:
@@ -40,7 +43,7 @@ def _head(ray: Ray) -> Iterator[Finding]:
             yield Finding("machines", Level.OK, f"{shape}: {shown(asks)}")
 
 
-def _far_side(ray: Ray) -> Iterator[Finding]:
+def _far_side(ray: Ray, modules: Mapping[str, str]) -> Iterator[Finding]:
     where = ray.far.path(ray.settings.root)
     try:
         room = float(ray.far.ask("place")["free"]) / _GIB
@@ -51,6 +54,6 @@ def _far_side(ray: Ray) -> Iterator[Finding]:
     remedy = "" if level is Level.OK else "Delete old kernels there: a full disk ends runs."
     yield Finding("folder", level, f"{where} can be written, {room:.0f} GiB free", remedy)
     try:
-        yield Finding("python", Level.OK, f"{ray.settings.python} is Python {python_answers(ray)} on {ray.far.where}")
+        yield from python_findings(ray.far.shell, ray.settings.python, ray.settings.setup, modules)
     except CoordError as error:
         yield problem("python", error)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.clock import SYSTEM_CLOCK
-from coordinator.errors import NoAccess, TargetError
+from coordinator.errors import NoAccess
 from coordinator.kernel import KernelMetadata
 from coordinator.project import Project, RaySettings, TargetName
 from coordinator.target.abilities import ABILITIES, Abilities
@@ -111,11 +111,3 @@ class Ray(ClusterPlace):
     def close(self) -> None:
         super().close()
         self.jobs.close()
-
-
-def python_answers(ray: Ray) -> str:
-    """The version of the Python that runs kernels, as the host has it. Raises TargetError."""
-    reply = ray.far.shell.run([ray.settings.python, "-c", "import platform; print(platform.python_version())"])
-    if reply.code:
-        raise TargetError(f"{ray.far.where} has no {ray.settings.python}", hint="Name one in `python` of its table.")
-    return reply.out.decode("utf-8", "replace").strip()

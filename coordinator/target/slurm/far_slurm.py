@@ -276,13 +276,33 @@ def throttle(request: "Row") -> "Row":
     return {}
 
 
-def slurm(_: "Row") -> "Row":
-    """What there is: Slurm's version, and whether it keeps accounts."""
+def file_system(folder: str) -> str:
+    """The type of the file system that a folder is on, as nfs4 or ext4; empty if Linux does not say."""
+    found = ("", "")
+    for line in read_text("/proc/self/mounts").splitlines():
+        parts = line.split(" ")
+        if len(parts) > 2:
+            place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal.group(1), 8)), parts[1])
+            is_above = folder == place or folder.startswith(place.rstrip("/") + "/")
+            if is_above and len(place) >= len(found[0]):  # of two at the same place, the later one is seen
+                found = (place, parts[2])
+    return found[1]
+
+
+def slurm(request: "Row") -> "Row":
+    """What there is: its version, whether it keeps accounts, the names of its machines, the root's file system."""
     code, out, said = ran(["sbatch", "--version"])
     if code:
         raise Refused("refused", "there is no sbatch: " + last_line(said), "Is this the login node?")
     accounts, nothing, why = ran(["sacct", "--noheader", "-X", "-S", "now"])
-    return {"version": out.strip(), "accounts": accounts == 0, "why": last_line(why or nothing)}
+    machines = ran(["sinfo", "--noheader", "--Node", "--format=%N"])
+    return {
+        "version": out.strip(),
+        "accounts": accounts == 0,
+        "why": last_line(why or nothing),
+        "nodes": sorted(set(machines[1].split())),
+        "file_system": file_system(os.path.realpath(request["root"])),
+    }
 
 
 ANSWERS.update({each.__name__: each for each in (push, test, states, end, throttle, slurm)})

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from coordinator.errors import CoordError
 from coordinator.finding import Finding, Level, problem
 from coordinator.project import Project, SlurmSettings, TargetName
+from coordinator.target.cluster import python_findings
 from coordinator.target.slurm.client import Slurm
 from coordinator.target.slurm.open import slurm_of
 from coordinator.target.slurm.script import job_script
-from coordinator.text import clean
 
 _GIB = 1 << 30
 _LITTLE = 10 * _GIB
-_OLDEST = (3, 8)
+_OF_ONE_MACHINE = re.compile(r"tmpfs|ramfs|overlay|ext[234]|xfs|btrfs|zfs|f2fs")
+"""Types of file systems that another machine sees only if this one exports them."""
 _LATER = "Try again in a while."
 
 
-def findings(project: Project, name: TargetName, settings: SlurmSettings) -> Iterator[Finding]:
-    """All findings about the target; a job is asked for, but none is submitted."""
+def findings(
+    project: Project, name: TargetName, settings: SlurmSettings, modules: Mapping[str, str]
+) -> Iterator[Finding]:
+    """All findings about the target; a job is asked for, but none is submitted. See `target.cluster_findings`."""
     target = slurm_of(project, name, settings)
     try:
         place = target.far.ask("place")
@@ -30,22 +33,38 @@ def findings(project: Project, name: TargetName, settings: SlurmSettings) -> Ite
             yield Finding("folder", Level.WARNING, what, "Make room: a run ends where its disk is full.")
         else:
             yield Finding("folder", Level.OK, what)
-        yield from _slurm(target)
+        yield from _slurm(target, str(place["host"]))
         yield from _requests(target, settings)
-        yield from _python(target, settings)
+        yield from _python(target, settings, modules)
     except CoordError as error:
         yield problem(name, error, _LATER)
     finally:
         target.close()
 
 
-def _slurm(target: Slurm) -> Iterator[Finding]:
+def _slurm(target: Slurm, host: str) -> Iterator[Finding]:
     found = target.far.ask("slurm")
     if found["accounts"]:
         yield Finding("slurm", Level.OK, f"{found['version']}, with accounting")
     else:
         # Nothing is lost: runs keep their own record, and squeue knows jobs for some minutes after their end.
         yield Finding("slurm", Level.OK, f"{found['version']}, without accounting: runs keep their own record")
+    yield shared(str(found["file_system"]), host, [str(each) for each in found["nodes"]])
+
+
+def shared(file_system: str, host: str, nodes: Sequence[str]) -> Finding:
+    """Whether the nodes see the root folder of `host`, as far as that is known without a job."""
+    others = [node for node in nodes if node.partition(".")[0] != host.partition(".")[0]]
+    what = f"root is on {file_system or 'a file system of unknown type'} of {host}"
+    if not others:
+        told = "which is the cluster's only machine" if nodes else "and sinfo names no machine that has to see it"
+        return Finding("shared", Level.OK, f"{what}, {told}")
+    named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+    told = f"{len(others)} other machine{'s' * (len(others) != 1)} ({named})"
+    if _OF_ONE_MACHINE.fullmatch(file_system):
+        remedy = f"Unless {host} exports it to them, name a folder that all see in `root` (df -hT shows the types)."
+        return Finding("shared", Level.WARNING, f"{what}; only a job shows whether {told} can see it", remedy)
+    return Finding("shared", Level.OK, f"{what}; only a job shows whether {told} can see it, at the same path")
 
 
 def _requests(target: Slurm, settings: SlurmSettings) -> Iterator[Finding]:
@@ -61,25 +80,9 @@ def _requests(target: Slurm, settings: SlurmSettings) -> Iterator[Finding]:
         yield Finding("requests", Level.OK, f"sbatch takes a job for {', '.join(fit)}")
 
 
-def _python(target: Slurm, settings: SlurmSettings) -> Iterator[Finding]:
-    """Whether the Python is there on the login node, after the lines of `setup`; a container's is not looked at."""
+def _python(target: Slurm, settings: SlurmSettings, modules: Mapping[str, str]) -> Iterator[Finding]:
+    """The Python of the login node, which the nodes have at the same path; a container's is not looked at."""
     if settings.container:
         yield Finding("python", Level.OK, f"{settings.python} in {settings.container}: only a job shows what it has")
-        return
-    program = "import sys; print('coord', *sys.version_info[:2])"
-    line = "\n".join([*settings.setup, f"exec {shlex.quote(settings.python)} -c {shlex.quote(program)}"])
-    reply = target.far.shell.run(["bash", "-c", line])
-    words = reply.out.decode("utf-8", "replace").split()
-    said = next((clean(text) for text in reversed(reply.err.splitlines()) if text.strip()), f"code {reply.code}")
-    if reply.code or len(words) < 3 or words[-3] != "coord":
-        remedy = "Correct python or setup in its table."
-        yield Finding(
-            "python", Level.PROBLEM, f"{settings.python} does not start after the lines of setup: {said}", remedy
-        )
-        return
-    version = (int(words[-2]), int(words[-1]))
-    what = f"{settings.python} on the login node is {version[0]}.{version[1]}"
-    if version < _OLDEST:
-        yield Finding("python", Level.PROBLEM, what, "A kernel needs 3.8 or newer: name another one in `python`.")
     else:
-        yield Finding("python", Level.OK, what)
+        yield from python_findings(target.far.shell, settings.python, settings.setup, modules)

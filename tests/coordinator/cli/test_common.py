@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ import typer
 
 from coordinator.cli.common import command, workspace, worst
 from coordinator.errors import CoordError, Later, NoSlot, UsageError
+from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
+from coordinator.target.protocol import RunState
+from tests.coordinator.command import Coord
+from tests.coordinator.sample_runs import BARE
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,13 @@ def test_later_is_the_exit_code_only_if_nothing_worse_has_happened() -> None:
     """A script that tries again at exit code 75 must not do so for an error that stays."""
     assert worst([Later("a"), NoSlot("b")]) == 75
     assert worst([Later("a"), CoordError("b")]) == 1
+
+
+def test_runs_of_a_target_whose_table_is_gone(tiny: Project, ledger: Ledger, coord: Coord) -> None:
+    """What the ledger has of them is shown; what needs the target itself says that its table is gone."""
+    assert 'there is no target "uni"' in coord.here("status", "-t", "uni", code=2).stderr
+    ledger.add(dataclasses.replace(BARE, experiment="base", target="uni", version=1, state=RunState.COMPLETE))
+    assert "base uni-v1  COMPLETE" in coord.here("status", "-t", "uni").stdout
+    assert "base uni-v1" in coord.here("runs", "-t", "uni").stdout
+    assert "uni" in coord.here("push", "--exp", "base", "-t", "uni", code=1).stderr
+    assert 'there is no target "unu"' in coord.here("status", "-t", "unu", code=2).stderr

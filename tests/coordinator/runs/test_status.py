@@ -7,14 +7,14 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables.status import StatusTable
+from coordinator.cli.tables.status import StatusTable, about
 from coordinator.clock import Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
@@ -23,7 +23,8 @@ from coordinator.results.events import Event
 from coordinator.runs.entries import StatusLine
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.abilities import ABILITIES, Abilities
+from coordinator.target.protocol import Attempt, KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.sample_runs import BARE
 from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget
 
@@ -39,6 +40,22 @@ class Meeting(MemoryTarget):
         if self.barrier is not None:
             self.barrier.wait(10)
         return super().state(ref)
+
+
+@dataclass
+class Cluster(MemoryTarget):
+    """A target of which one question gives the states of many runs."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return ABILITIES["slurm"]
+
+    def states(self, refs: Sequence[KernelRef]) -> list[SessionState]:
+        self.asked.append(f"states of {len(refs)}")
+        found = [self.sessions[str(ref)] for ref in refs]
+        if gone := next((each for each in found if isinstance(each, Exception)), None):
+            raise gone
+        return [each for each in found if isinstance(each, SessionState)]
 
 
 def _targets(project: Project, target: MemoryTarget) -> OpenTargets:
@@ -261,3 +278,53 @@ def test_a_stuck_run_is_shown_with_what_to_do() -> None:
     assert "coord cancel" in words
     assert [line.split()[-2:] for line in text.splitlines() if "QUEUED" in line] == [["waits", "2h"]]
     assert "STUCK" not in _shown([dataclasses.replace(stuck, started_at=ago[2])])
+
+
+def _started(number: int) -> tuple[Attempt, ...]:
+    """So many starts of a run; all but the last one have ended."""
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=90)
+    return tuple(Attempt(each + 1, first + timedelta(minutes=20 * each)) for each in range(number))
+
+
+def test_a_cluster_is_asked_for_all_states_in_one_question(tiny: Project, ledger: Ledger) -> None:
+    """What it cannot say together, because one run is gone, it is asked for run by run."""
+    runs = _add(ledger, 3)
+    target = Cluster(sessions={f"ada/k{number} v1": SessionState(RunState.QUEUED) for number in range(3)})
+    current_status(_targets(tiny, target), ledger, runs)
+    assert target.asked == ["states of 3"]
+    target.sessions["ada/k1 v1"] = NoAccess("its folder is gone")
+    status = current_status(_targets(tiny, target), ledger, runs)
+    assert target.asked[1] == "states of 3"
+    assert sorted(each for each in target.asked[2:] if each.startswith("state ")) == [
+        f"state ada/k{number} v1" for number in range(3)
+    ]
+    assert list(status.failures) == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("starts", "state", "words"),
+    [
+        (0, RunState.QUEUED, "waits 2h"),
+        (1, RunState.QUEUED, "was stopped, waits for its 2nd start"),
+        (1, RunState.RUNNING, ""),
+        (2, RunState.RUNNING, "2nd start"),
+        (3, RunState.QUEUED, "was stopped, waits for its 4th start"),
+        (3, RunState.COMPLETE, "3rd start"),
+    ],
+)
+def test_a_run_that_was_started_again_says_so(
+    tiny: Project, ledger: Ledger, starts: int, state: RunState, words: str
+) -> None:
+    """Its start is the first one, and a run that was stopped does not wait since its push."""
+    (run,) = _add(ledger, 1)
+    pushed = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    ledger.update(run.id, pushed_at=pushed)
+    attempts = _started(starts)
+    target = MemoryTarget(sessions={"ada/k0 v1": SessionState(state, attempts=attempts)})
+    status = current_status(_targets(tiny, target), ledger, [ledger.get(run.id)])
+    assert status.failures == {}
+    (found,) = status.runs
+    assert found.attempts == starts
+    assert about(found, status) == words
+    if starts:
+        assert found.started_at == attempts[0].started.isoformat()
