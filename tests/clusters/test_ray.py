@@ -260,8 +260,7 @@ def test_a_head_that_was_restarted_has_lost_what_ran_and_nothing_else(lab: Lab) 
     lab.coord("push", "--exp", "base", "-t", "lab", "--wait")
     lab.coord("push", "--exp", "slow", "-t", "lab")
     lab.wait("running")
-    programs = _programs(lab.folder("tiny-slow"))
-    assert programs
+    programs = until(lambda: _programs(lab.folder("tiny-slow")), "the program begins")
     lab.head.engine.stop()
     down = lab.coord("status", "--exp", "slow", "-t", "lab", code=1)
     assert "no connection" in down.stderr

@@ -56,7 +56,8 @@ def test_a_run_is_continued_and_submitted(coord: Coord) -> None:
     sent = coord("submit", "--exp", "base", "-t", "lab", "--upload", "--to", "local", "--wait", "--json")
     submitted = json.loads(sent.stdout)
     assert submitted["public"] is not None
-    assert '"lab"' in coord("scores", "-t", "lab", "--json").stdout
+    (score,) = coord.json("scores", "-t", "lab")["submissions"]
+    assert (score["experiment"], score["version"]) == ("base", 2)
 
 
 def test_a_folder_behind_ssh(coord: Coord, ssh_host: SshHost) -> None:
