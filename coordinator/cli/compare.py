@@ -141,7 +141,7 @@ def _with_sweeps(ledger: Ledger, which: listing.Filter, limit: int | None) -> tu
             row |= {"run": f"sweep {entry.sweep.name}", "state": state, "message": told}
             row |= {"primary": None, "value": None, "tags": "", "notes": ""}
     if any(entry.sweep for entry in entries):
-        say("a sweep's runs: coord sweep status NAME, or --all")
+        say("a sweep's runs: coord runs --all")
     return [{name: row[name] for name in verb.SHOWN} for row in rows], [run for each in entries for run in each.runs]
 
 

@@ -52,7 +52,7 @@ def test_a_sweep_is_one_line(options: tuple[str, ...], names: list[str], coord: 
 def test_what_the_line_of_a_sweep_says(coord: Coord) -> None:
     done = coord.here("runs")
     assert "3 of 3 complete; best cv/dice 0.7000" in done.stdout
-    assert "coord sweep status NAME, or --all" in done.stderr
+    assert "a sweep's runs: coord runs --all" in done.stderr
 
 
 def test_programs_get_each_run(coord: Coord) -> None:
