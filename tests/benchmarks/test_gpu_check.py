@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from benchmarks.gpu_check.budget import INCOMPLETE
+from benchmarks.gpu_check.steps import LAST, SPEED_UP, Way, speed_up
 from tests.model_src.session_root import LOADED, NARROW, PROGRAM, PROJECT
 from tests.warm import run_warm
 
@@ -139,3 +142,47 @@ def test_what_goes_wrong_in_a_part_is_a_row(tmp_path: Path) -> None:
         "fails_late;three;1.0;measured;",
         "fails_late;the end;None;failed;SystemExit: at last",
     ]
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+@pytest.mark.parametrize(
+    ("capability", "dtype", "half", "status"),
+    [((8, 0), "bf16", 2.0, "passed"), ((8, 0), "bf16", 2.1, "goal missed"), ((7, 5), "fp16", 1.0, "passed")],
+)
+def test_the_goal_of_amp(
+    capability: tuple[int, int], dtype: str, half: float, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seconds against two are 1.5 times: reached. A goal that is missed is no failure."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    taken = {Way(LAST, "fp32").step: 3.0, Way(LAST, dtype).step: half}
+    (row,) = speed_up(taken, torch.device("cuda"), "")
+    assert (row.what, row.value, row.status) == (SPEED_UP, 3 / half, status)
+    assert row.note.startswith(f"auto is {dtype}; the goal of 1.5 is ")
+    assert ("not reached" in row.note) == (status != "passed")
+    assert status not in INCOMPLETE
+
+
+ONE_CARD = """
+import sys
+from pathlib import Path
+import torch
+from benchmarks.gpu_check.bench import SIZES, Bench
+from benchmarks.gpu_check.pair import measure_pair, measure_refusal
+
+torch.cuda.device_count = lambda: 1
+bench = Bench(Path.cwd(), "cuda", SIZES["tiny"])
+bench.enter()
+for row in [*measure_pair(bench, 0.0), *measure_refusal(bench, 0.0)]:
+    print(row.what, row.status, row.note, sep=";", file=sys.stderr)
+"""
+
+
+def test_two_processes_on_one_card(tmp_path: Path) -> None:
+    """The program itself is run, and refuses; what needs two cards is said to need them."""
+    (tmp_path / "program.py").write_text(ONE_CARD, encoding="utf-8")
+    done = run_warm("program", cwd=tmp_path, env=environment(tmp_path, NARROW), loaded=LOADED)
+    assert done.returncode == 0, done.stderr
+    *others, refused = done.stderr.splitlines()
+    assert len(others) == 3
+    assert all(line.endswith(";not here;one card") for line in others)
+    assert refused.startswith("two on one card;passed;refused: 2 processes need a graphics card each, and")
