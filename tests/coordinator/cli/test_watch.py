@@ -80,7 +80,9 @@ def test_a_program_that_watches(slow: tuple[Coord, Path], option: list[str]) -> 
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
-@pytest.mark.parametrize("command", [("status",), ("runs",), ("runs", "--all"), ("sweep", "status", "s"), ("sweep", "status")])
+@pytest.mark.parametrize(
+    "command", [("status",), ("runs",), ("runs", "--all"), ("sweep", "status", "s"), ("sweep", "status")]
+)
 def test_a_line_a_run_on_any_screen(coord: Coord, command: tuple[str, ...], columns: int) -> None:
     """Names of any length: a line each, that fits; a name keeps its version or its seed."""
     coord("sweep", "--exp", "base", "--grid", "optim.lr=0.1,0.2", "--seeds", "2", "--name", "s")
