@@ -47,19 +47,18 @@ class Pace:
 
 
 def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
-    """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
+    """Yields the run whenever its state changes, and every record of its log once; the last is the run that has ended.
 
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run itself continues.
     """
     yield run
-    seen, pace = 0, Pace.of(workspace)
+    seen, shown, pace = 0, run.state, Pace.of(workspace)
     while True:
         try:
-            current = refresh_run(workspace, run, look_at_log=False)
-            if current.state is not run.state:
-                yield current
-                pace.wait = 0.2
-            run = current
+            run = refresh_run(workspace, run, look_at_log=False)
+            if run.state.is_active and run.state is not shown:
+                yield run
+                shown, pace.wait = run.state, 0.2
             if run.state is RunState.RUNNING:
                 for number, record in enumerate(workspace.target.follow(run.ref, idle_seconds=_IDLE_SECONDS)):
                     if number >= seen:
@@ -68,6 +67,8 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
             if not run.state.is_active:
                 if run.version is not None:
                     yield from workspace.target.log(run.ref)[seen:]
+                if run.state is not shown:
+                    yield run
                 return
             pace.answered()
         except (NoAnswer, Later) as error:

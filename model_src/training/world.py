@@ -211,9 +211,13 @@ def cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
     """(rank, failure) of the process that failed first.
 
     One that a signal ended comes before those that failed by themselves: they see a connection that broke off, and the
-    launcher may hear of both at once.
+    launcher may hear of both at once. SIGTERM is how the launcher ends the others.
     """
-    return min(failures.items(), key=lambda each: (each[1].exitcode >= 0, each[1].timestamp))
+
+    def order(failure: ProcessFailure) -> tuple[bool, bool, int]:
+        return failure.exitcode == -signal.SIGTERM, failure.exitcode >= 0, failure.timestamp
+
+    return min(failures.items(), key=lambda each: order(each[1]))
 
 
 def exit_code(code: int) -> int:

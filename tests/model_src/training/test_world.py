@@ -192,13 +192,14 @@ with recorded_failures(world, described), Report(folder, experiment="e", run_id=
 
 def test_a_process_that_was_killed_is_the_cause(tmp_path: Path) -> None:
     """Though the launcher hears of the other one first, which lost its connection."""
-    lost, killed = (
+    ended, lost, killed = (
         ProcessFailure(local_rank=rank, pid=rank, exitcode=code, error_file=str(tmp_path / "none"))
-        for rank, code in ((0, 1), (1, -9))
+        for rank, code in ((0, -15), (1, 1), (2, -9))
     )
-    lost.timestamp, killed.timestamp = 1, 2
-    assert cause({0: lost, 1: killed}) == (1, killed)
-    assert cause({0: lost, 2: lost})[0] == 0
+    ended.timestamp, lost.timestamp, killed.timestamp = 1, 2, 3
+    assert cause({0: ended, 1: lost, 2: killed}) == (2, killed)
+    assert cause({0: ended, 1: lost}) == (1, lost)
+    assert cause({0: ended}) == (0, ended)
 
 
 @pytest.mark.slow
