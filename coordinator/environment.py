@@ -125,6 +125,7 @@ VARIABLES = (
     Variable("CUBLAS_WORKSPACE_CONFIG", "system", "Of CUDA: set where `train.deterministic` asks for equal results."),
     Variable("WORLD_SIZE", "system", "Of torchrun: how many processes there are."),
     Variable("LOCAL_RANK", "system", "Of torchrun: which graphics card is this process's."),
+    Variable("LOCAL_WORLD_SIZE", "system", "Of torchrun: how many processes there are on this machine."),
     Variable("MASTER_ADDR", "system", "Of torchrun: where the first process listens."),
     Variable("OMP_NUM_THREADS", "system", "Threads of a process; the included model divides them among its processes."),
     Variable("WANDB_ERROR_REPORTING", "system", "W&B's own; `coord export` turns it off unless you set it.", "false"),
