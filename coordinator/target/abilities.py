@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coordinator.errors import TargetError, UsageError
 from coordinator.kaggle_rules import (
@@ -93,21 +93,8 @@ _KAGGLE = Abilities(
 )
 ABILITIES: Mapping[TargetKind, Abilities] = {
     "kaggle": _KAGGLE,
-    "local": Abilities(
-        kind="local",
-        look_every=LookEvery(status=2.0, wait=2.0, slot=1.0),
-        has_quota=True,
-        sessions_at_once=SESSIONS_AT_ONCE,
-        deletes_all_versions=True,
-        has_datasets=True,
-        has_competitions=True,
-        largest_output=OUTPUT_MAX,
-        is_on_this_machine=True,
-        longest_session_seconds=SESSION_MAX,
-        longest_tpu_session_seconds=TPU_SESSION_MAX,
-        stuck_after_seconds=_KAGGLE.stuck_after_seconds,
-        denies_internet=True,
-        checks_kaggle_rules=True,
+    "local": replace(
+        _KAGGLE, kind="local", look_every=LookEvery(status=2.0, wait=2.0, slot=1.0), is_on_this_machine=True
     ),
     "slurm": Abilities(
         kind="slurm",
