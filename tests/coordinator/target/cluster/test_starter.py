@@ -22,7 +22,7 @@ def saved(*_):
     open("state.pth", "a").write("s")
     sys.exit(143)
 signal.signal(signal.SIGTERM, saved)
-print(f"begun {os.environ.get('COORD_OVERRIDES')}")
+print(f"begun {os.environ.get('COORD_OVERRIDES')}\\n", end="")  # in one piece: it may be ended at once
 if "COORD_OVERRIDES" not in os.environ:
     time.sleep(60)
 """
