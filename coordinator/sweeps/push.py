@@ -9,8 +9,9 @@ from coordinator.errors import CoordError, CredentialsError, ExperimentError, La
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
+from coordinator.project import Project, TargetName
 from coordinator.runs import arrived, push_array, push_kernel, work_now
-from coordinator.target import RunState, lacking
+from coordinator.target import RunState, abilities_of, lacking
 from coordinator.workspace import Workspace
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
@@ -45,9 +46,7 @@ def resume(
     again = f"coord sweep resume {sweep.name}"
     refused: list[CoordError] = []
     target = workspace.target
-    if options.at_once is not None and not target.abilities.has_arrays:
-        remedy = "Leave out --at-once: coord pushes the next one when a session is free."
-        raise lacking(target.name, target.abilities, "no array of kernels with a cap", remedy)
+    check_at_once(workspace.project, target.name, options.at_once)
     array: list[Build] = []
     with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours:
         if not ours:
@@ -84,6 +83,14 @@ def resume(
                 hint = "\n".join(filter(None, [error.hint, f"Continue with: {again}"]))
                 raise type(error)(error.what, hint=hint) from error
     return refused
+
+
+def check_at_once(project: Project, target: TargetName, at_once: int | None) -> None:
+    """Raises UsageError if the target has no arrays, and so no cap on how many run at a time. Asks nobody."""
+    abilities = abilities_of(project, target)
+    if at_once is not None and not abilities.has_arrays:
+        remedy = "Leave out --at-once: coord pushes the next one when a session is free."
+        raise lacking(target, abilities, "no array of kernels with a cap", remedy)
 
 
 def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:

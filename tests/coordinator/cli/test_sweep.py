@@ -138,3 +138,12 @@ def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
 def test_a_command_that_makes_no_sense(coord: Coord, arguments: tuple[str, ...], message: str) -> None:
     """Each is one clear message."""
     assert message in coord.here("sweep", *arguments, code=1 if "bse" in arguments else 2).stderr
+
+
+def test_a_cap_that_the_target_does_not_have_is_refused_before_the_sweep_is_recorded(coord: Coord) -> None:
+    """With --plan, too."""
+    words = ("sweep", "--exp", "base", "--seeds", "2", "--at-once", "1")
+    for more in ((), ("--plan",)):
+        refused = coord.here(*words, *more, code=2)
+        assert "which has no array of kernels with a cap" in refused.stderr
+    assert coord.json("sweep", "status") == []
