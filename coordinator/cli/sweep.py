@@ -75,6 +75,7 @@ def sweep(
     from coordinator.cli.tables import sweeps as sweep_tables
     from coordinator.project import target_name
     from coordinator.sweeps import SweepOptions, check_at_once, plan as verb, quota_for
+    from coordinator.target import abilities_of
 
     if context.invoked_subcommand is not None:
         return
@@ -82,7 +83,7 @@ def sweep(
         raise which_experiment()
     with workspace() as here:
         where = target_name(here.project, target)
-        check_at_once(here.project, where, at_once)  # before the sweep is recorded
+        check_at_once(where, abilities_of(here.project, where), at_once)  # before the sweep is recorded
         if not plan:
             _check_needs(here, exp, where, wait=wait_for_needs)
         planned = verb.plan_sweep(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
-from coordinator.project import Project, TargetName
+from coordinator.project import TargetName
 from coordinator.runs import arrived, push_array, push_kernel, work_now
-from coordinator.target import RunState, abilities_of, lacking
+from coordinator.target import Abilities, RunState, lacking
 from coordinator.workspace import Workspace
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
@@ -43,12 +44,11 @@ def resume(
     cannot be reached, ExperimentError if the sources or the experiment have changed since the sweep began, CoordError
     if another process is pushing the sweep.
     """
-    again = f"coord sweep resume {sweep.name}"
     refused: list[CoordError] = []
     target = workspace.target
-    check_at_once(workspace.project, target.name, options.at_once)
+    check_at_once(target.name, target.abilities, options.at_once)
     array: list[Build] = []
-    with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours:
+    with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours, _said_how_to_continue(sweep):
         if not ours:
             raise CoordError(
                 f"another process is pushing the sweep {sweep.name}", hint=f"coord sweep status {sweep.name}"
@@ -67,27 +67,29 @@ def resume(
                 pushed(push_kernel(workspace, built, force=False, wait_for_slot=options.wait))
             except NoSlot as error:
                 left = len(sweep.members) - number
-                raise Later(
-                    f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left", hint=f"Continue with: {again}"
-                ) from error
-            except (Later, NoAnswer, CredentialsError) as error:
-                hint = "\n".join(filter(None, [error.hint, f"Continue with: {again}"]))
-                raise type(error)(error.what, hint=hint) from error
+                raise Later(f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left") from error
+            except (Later, NoAnswer, CredentialsError):
+                raise
             except CoordError as error:
                 refused.append(error)
                 workspace.say(f"{member.experiment}: {error.what}")
         if array:
-            try:
-                refused += push_array(workspace, array, at_once=options.at_once, pushed=pushed)
-            except (Later, NoAnswer, CredentialsError) as error:
-                hint = "\n".join(filter(None, [error.hint, f"Continue with: {again}"]))
-                raise type(error)(error.what, hint=hint) from error
+            refused += push_array(workspace, array, at_once=options.at_once, pushed=pushed)
     return refused
 
 
-def check_at_once(project: Project, target: TargetName, at_once: int | None) -> None:
+@contextmanager
+def _said_how_to_continue(sweep: Sweep) -> Iterator[None]:
+    """Adds the command that continues the sweep to an error that ends it before all its members are pushed."""
+    try:
+        yield
+    except (Later, NoAnswer, CredentialsError) as error:
+        hint = "\n".join(filter(None, [error.hint, f"Continue with: coord sweep resume {sweep.name}"]))
+        raise type(error)(error.what, hint=hint) from error
+
+
+def check_at_once(target: TargetName, abilities: Abilities, at_once: int | None) -> None:
     """Raises UsageError if the target has no arrays, and so no cap on how many run at a time. Asks nobody."""
-    abilities = abilities_of(project, target)
     if at_once is not None and not abilities.has_arrays:
         remedy = "Leave out --at-once: coord pushes the next one when a session is free."
         raise lacking(target, abilities, "no array of kernels with a cap", remedy)

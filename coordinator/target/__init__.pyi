@@ -2,6 +2,7 @@ from . import local as local
 from .abilities import (
     KAGGLE as KAGGLE,
     LOCAL as LOCAL,
+    Abilities as Abilities,
     abilities_of as abilities_of,
     known_abilities as known_abilities,
     lacking as lacking,
