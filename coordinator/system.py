@@ -13,6 +13,7 @@ import shutil
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,26 @@ CAN_FORK: Final = sys.platform == "linux"
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
     """Ctrl-C waits for the end of the context, also in the processes that are started in it."""
+    came: list[int] = []
+    # The system gives the signal to any thread that does not block it, and Python then interrupts the main one: so
+    # blocking it here is for the new processes, and another handler is for this one.
+    before = signal.getsignal(signal.SIGINT)
+    replaces = threading.current_thread() is threading.main_thread() and callable(before)
+    if replaces:
+        signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        with _blocked_in_this_thread():
+            yield
+    finally:
+        if replaces:
+            signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _blocked_in_this_thread() -> Iterator[None]:
+    """SIGINT is not delivered to this thread, nor to the processes that it forks; Windows has no such mask."""
     if sys.platform == "win32":
         yield
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import threading
+import time
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -89,6 +91,28 @@ def test_ctrl_c_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with system.interrupts_held_back():
         pass
+
+
+def test_ctrl_c_waits_where_another_thread_takes_it() -> None:
+    """The system delivers it to a thread that does not block it (here: while it waits, as one that draws a bar)."""
+    ends = threading.Event()
+    thread = threading.Thread(target=ends.wait)
+    thread.start()
+    done = []
+
+    def held_back() -> None:
+        with system.interrupts_held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            done.append(True)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            held_back()
+    finally:
+        ends.set()
+        thread.join()
+    assert done
 
 
 def test_long_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
