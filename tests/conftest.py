@@ -38,6 +38,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+from tests.warm import start_supervisors_warm  # noqa: E402  # it keeps the variables of now
+
+start_supervisors_warm()
+
+
 @pytest.fixture(scope="session")
 def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Paths for homes. (pytest numbers its folders by listing all others, which takes longer than many tests.)"""

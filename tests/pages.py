@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.coordinator.command import DEADLINE, LOADED
+from tests.coordinator.command import DEADLINE
 from tests.documented import plain
-from tests.warm import run_warm
+from tests.warm import COMMANDS, run_warm
 
 _COMMENT = re.compile(r"\s*<!-- (before|not run): (.+) -->")
 _PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing ")
@@ -104,7 +104,7 @@ class Shell:
         return done.returncode, done.stdout.replace("python -m coordinator", "coord")
 
     def _coord(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=LOADED, is_merged=True)
+        return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=COMMANDS, is_merged=True)
 
     def _other(self, command: str) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.coordinator.command import LOADED, Coord, until
+from tests.coordinator.command import Coord, until
 from tests.documented import shown_commands, unlike
 from tests.paths import ROOT
-from tests.warm import run_warm
+from tests.warm import COMMANDS, run_warm
 
 README = ROOT / "README.md"
 
@@ -37,7 +37,7 @@ def test_the_three_minutes(tmp_path: Path) -> None:
             continue
         if words[1:] == ["fetch-results", "--all"]:
             _wait_for_all(folder, environment)
-        done = run_warm(*("coordinator", *words[1:]), cwd=folder, env=environment, loaded=LOADED, is_merged=True)
+        done = run_warm(*("coordinator", *words[1:]), cwd=folder, env=environment, loaded=COMMANDS, is_merged=True)
         assert done.returncode == 0, f"{step.where}: {step.command}\n{done.stdout}"
         missing = unlike(step.output, done.stdout)
         assert missing is None, f"{step.where}: {step.command} did not print {missing!r}:\n{done.stdout}"

@@ -2,6 +2,9 @@
 
 `python -m tests.warm NAME...` loads modules, and then forks a process for each line that it reads. Apart from that each
 program runs in its own process, with its own folder, environment, output and exit code.
+
+A second process forks the supervisors of the local Kaggle's sessions (`start_warm`), for a test and for the commands
+that it runs. It is forked, too, and is asked through a socket, because they get open files.
 """
 
 from __future__ import annotations
@@ -16,20 +19,28 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
 
 PROJECT = Path(__file__).parents[1]
+COMMANDS = (
+    *("benchmarks.loaded", "runner_test.server", "runner_test.sessions.foreground", "runner_test.sessions.processes"),
+    *("anyio._backends._asyncio", "uvicorn.loops.asyncio", "uvicorn.lifespan.off"),  # loaded by a server that starts
+    "runner_test.sessions.session",
+)
+"""What `coord` and the supervisor of a session load."""
 TRAINING = ("numpy", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
 """The libraries that the model source imports. Each process loads the model source itself again."""
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "OMP_")
 _AT_THE_START = dict(os.environ)
+_ONE_SERVER = threading.Lock()
 
 
 def run_warm(
@@ -93,13 +104,13 @@ class _Process:
 
     def __init__(
         self,
-        server: subprocess.Popen[str],
+        server: _Server,
         command: Sequence[str],
         cwd: Path,
         env: Mapping[str, str],
         streams: Sequence[Path],
     ) -> None:
-        self._server = server
+        self._server = server.process
         assert self._server.stdin is not None
         paths = [str(path) for path in streams]
         self._server.stdin.write(json.dumps([command, str(cwd), dict(env), *paths]) + "\n")
@@ -136,26 +147,96 @@ def can_be_warm(env: Mapping[str, str]) -> bool:
     return all(env.get(name) == here.get(name) for name in names)
 
 
+def start_warm(
+    command: Sequence[str],
+    folder: str,
+    environment: Mapping[str, str],
+    *,
+    diary: Path,
+    lock: int,
+    starter: socket.socket,
+) -> int:
+    """Does what `runner_test.state.start_detached` does, with a process that a server's starter has forked."""
+    code, tells = os.pipe()
+    request = json.dumps([command[2:], folder, dict(environment), str(diary), str(diary)])  # without "python -m"
+    socket.send_fds(starter, [request.encode()], [lock, tells])
+    os.close(tells)
+    with os.fdopen(code) as answer:
+        return int(answer.read() or -signal.SIGKILL)
+
+
+def start_supervisors_warm() -> None:
+    """From now on, the supervisors of the sessions that this process starts are forked (on Linux)."""
+    if sys.platform == "linux":
+        _start_supervisors_with(_start_supervisor)
+
+
+def _start_supervisors_with(start: Callable[..., int]) -> None:
+    from runner_test.sessions import session
+
+    setattr(session, "start_detached", start)  # noqa: B010
+
+
+def _start_supervisor(
+    command: Sequence[str], folder: str, environment: Mapping[str, str], *, diary: Path, lock: int
+) -> int:
+    if not can_be_warm({**_AT_THE_START, **environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}):
+        from runner_test.state import start_detached
+
+        return start_detached(command, folder, environment, diary=diary, lock=lock)
+    with _ONE_SERVER:
+        starter = _server(COMMANDS).starter
+    assert starter is not None
+    return start_warm(command, folder, environment, diary=diary, lock=lock, starter=starter)
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A process that has modules loaded and forks."""
+
+    process: subprocess.Popen[str]
+    starter: socket.socket | None
+    """Where its starter of supervisors is asked; None if it has none."""
+
+
 @functools.cache
-def _server(loaded: tuple[str, ...], within: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    server = subprocess.Popen(
-        [*within, sys.executable, "-m", __name__, *loaded],
+def _server(loaded: tuple[str, ...], within: tuple[str, ...] = ()) -> _Server:
+    sockets: tuple[socket.socket, ...] = ()
+    if loaded == COMMANDS and sys.platform == "linux":
+        sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    numbers = [each.fileno() for each in sockets]
+    process = subprocess.Popen(
+        [*within, sys.executable, "-m", __name__, ",".join(map(str, numbers)), *loaded],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=PROJECT,
         start_new_session=True,
+        pass_fds=numbers,
     )
-    atexit.register(server.communicate)  # closes its standard input, which ends it, and waits for its end
-    return server
+    atexit.register(process.communicate)  # closes its standard input, which ends it, and waits for its end
+    for theirs in sockets[1:]:
+        theirs.close()
+    return _Server(process, sockets[0] if sockets else None)
 
 
-def serve(loaded: list[str]) -> None:
-    """Reads requests and answers with process ids, and at their ends exit codes as in `subprocess`."""
+def serve(sockets: Sequence[socket.socket], loaded: Sequence[str]) -> None:
+    """Reads requests and answers with process ids, and at their ends exit codes as in `subprocess`.
+
+    `sockets` are the two ends of the one through which supervisors are started, or none.
+    """
     for name in loaded:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # the garbage collector must not write to memory that the processes share
+    if sockets:
+        ask, answer = sockets
+        if os.fork() == 0:
+            ask.close()
+            _serve_starts(answer)
+            return
+        answer.close()
+        _start_supervisors_with(functools.partial(start_warm, starter=ask))
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -164,6 +245,31 @@ def serve(loaded: list[str]) -> None:
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _serve_starts(asked: socket.socket) -> None:
+    """Starts detached programs until nobody is left who could ask for one."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):  # the pipes of the server, which ends before this process
+        os.dup2(nothing, number)
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 2)
+        if not request:
+            return
+        lock, tells = descriptors
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            os.close(tells)
+            asked.close()
+            words, *others = json.loads(request)
+            del sys.modules[words[0]]  # or runpy warns of it
+            _become([*words, str(lock)], *others)
+            return
+        os.close(lock)
+        _, status = os.waitpid(child, 0)
+        os.write(tells, b"%d" % os.waitstatus_to_exitcode(status))
+        os.close(tells)
 
 
 def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
@@ -206,4 +312,4 @@ def _python_path() -> list[str]:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    serve([socket.socket(fileno=int(number)) for number in sys.argv[1].split(",") if number], sys.argv[2:])

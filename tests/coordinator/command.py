@@ -20,21 +20,17 @@ from click.testing import CliRunner, Result
 
 from coordinator.target.kaggle import Kaggle
 from runner_test.store import Store
-from tests.warm import can_be_warm, run_warm
+from tests.warm import COMMANDS, can_be_warm, run_warm
 
 DEADLINE = 240.0
 NONE: Mapping[str, str] = {}
 COORD = [sys.executable, "-m", "coordinator"]
-LOADED = (
-    *("benchmarks.loaded", "runner_test.server", "runner_test.sessions.foreground", "runner_test.sessions.processes"),
-    *("anyio._backends._asyncio", "uvicorn.loops.asyncio", "uvicorn.lifespan.off"),  # loaded by a server that starts
-)
 
 
 def run_coord(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Runs `coord` to its end, in a process with loaded modules if possible: loading takes most of the time."""
     if can_be_warm(env):
-        return run_warm("coordinator", *arguments, cwd=cwd, env=env, loaded=LOADED)
+        return run_warm("coordinator", *arguments, cwd=cwd, env=env, loaded=COMMANDS)
     return subprocess.run(
         [*COORD, *arguments], cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE, check=False
     )

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.coordinator.bundle.programs import write_files
-from tests.coordinator.command import LOADED, Coord
+from tests.coordinator.command import Coord
 from tests.paths import ROOT, SAMPLES
-from tests.warm import run_warm
+from tests.warm import COMMANDS, run_warm
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 FULL = "dd if=/dev/zero of=filler bs=64k >/dev/null 2>&1 || true; dd if=/dev/zero of=rest bs=1 >/dev/null 2>&1 || true"
@@ -54,7 +54,7 @@ def _on_disk(coord: Coord, prepared: str, *command: str, below: str = ".") -> tu
         *("tests.field.own_disk", str(coord.root.parent / "mount"), str(folder), prepared, *command),
         cwd=coord.root,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        loaded=LOADED,
+        loaded=COMMANDS,
         within=NAMESPACE,
     )
     return done.returncode, done.stderr
