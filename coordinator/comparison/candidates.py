@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from coordinator.comparison.configs import without_seed
+from coordinator.comparison.configs import key_of, sorted_json, without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import RECORDED, Run, RunName, chain_of, is_seed_of, parse_run_name
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
-from coordinator.results import MODES, Summary
+from coordinator.results import MODES
 from coordinator.target import RunState
 from coordinator.text import command_line
 from coordinator.workspace import Workspace
@@ -37,11 +36,18 @@ class Candidate:
     def primary(self) -> str | None:
         return self.runs[0].reported.primary_name if self.runs else None
 
+    def mode_of(self, metric: str) -> str | None:
+        """Max or min, or another text; None if it was not measured in that metric. The newest run decides."""
+        for run in self.runs:
+            if metric in (modes := run.reported.modes):
+                return modes[metric]
+        return next((figure.mode for figure in reversed(self.recorded) if figure.metric == metric), None)
+
     @functools.cached_property
     def modes(self) -> dict[str, str]:
-        """Metric -> max or min, the runs' own first."""
+        """Metric -> max or min, of all metrics; the runs' own first."""
         found = {figure.metric: figure.mode for figure in self.recorded}
-        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.reported).items()}
+        return found | {name: mode for run in reversed(self.runs) for name, mode in run.reported.modes.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +60,9 @@ class Pool:
     _keys: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Pool:
-        """All runs of the ledger."""
-        return cls(workspace.project, workspace.ledger.runs(hidden=True))
+    def of(cls, workspace: Workspace, *, brief: bool = True) -> Pool:
+        """All runs of the ledger; with `brief` as far as comparisons need them."""
+        return cls(workspace.project, workspace.ledger.runs(hidden=True, brief=brief))
 
     @functools.cached_property
     def runs(self) -> list[Run]:
@@ -75,14 +81,13 @@ class Pool:
         once.
         """
         if run.id not in self._keys:
-            configs = [without_seed(self.project, link.config) for link in chain_of(run, self._by_id)]
-            for each in configs[1:]:
+            first, *later = chain_of(run, self._by_id) if run.continues else (run,)
+            configs = [without_seed(self.project, link.config) for link in later]
+            for each in configs:
                 each.pop(self.project.settings.continue_setting or "", None)
-            self._keys[run.id] = _sorted_json([run.target, *configs])
+            keys = (run.target, key_of(self.project, first), *map(sorted_json, configs))
+            self._keys[run.id] = "\n".join(keys)
         return self._keys[run.id]
-
-
-_sorted_json = json.JSONEncoder(sort_keys=True).encode  # json.dumps would make an encoder for each run
 
 
 def find_candidate(workspace: Workspace, text: str, pool: Pool | None = None) -> Candidate:
@@ -150,9 +155,8 @@ def all_candidates(
     found: list[Candidate] = []
     for left in by_config.values():
         while left:  # one config may have run with several versions of the sources
-            found.append(_of_runs(left[0].label, left[0], left, pool))
-            taken = {run.id for run in found[-1].runs}
-            left[:] = [run for run in left if run.id not in taken]
+            found.append(_of_config(left[0].label, left[0], left))
+            left = [run for run in left if not _is_same_program(run, found[-1].runs[0])]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
         for each in files.experiments
@@ -194,7 +198,7 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
 
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     recorded = [figure for figure in candidate.recorded if figure.metric == metric]
-    return [run for run in candidate.runs if metric in _modes(run.reported)] or recorded
+    return [run for run in candidate.runs if metric in run.reported.modes] or recorded
 
 
 def _of_version(text: str, own: Iterable[Run], version: int) -> Candidate:
@@ -215,16 +219,22 @@ def _of_version(text: str, own: Iterable[Run], version: int) -> Candidate:
 def _of_runs(name: str, newest: Run, runs: Iterable[Run], pool: Pool) -> Candidate:
     wanted = pool.key(newest)
     alike = [run for run in runs if run.state is RunState.COMPLETE and pool.key(run) == wanted]
-    complete = [run for run in alike if _is_usable(run)]
-    usable = tuple(run for run in complete if _is_same_program(run, newest))
-    notes = list(_overrides(name, newest))
-    other = len(complete) - len(usable)
-    if other:
-        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources: they are no repeats")
+    found = _of_config(name, newest, [run for run in alike if _is_usable(run)])
     missing = sum(is_not_fetched(run) for run in alike)
     if missing:
-        notes.append(f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
-    return Candidate(name, newest.config, usable, notes=tuple(notes))
+        note = f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all"
+        found = dataclasses.replace(found, notes=(*found.notes, note))
+    return found
+
+
+def _of_config(name: str, newest: Run, usable: Sequence[Run]) -> Candidate:
+    """The runs of one config that have the sources of the newest one."""
+    runs = tuple(run for run in usable if _is_same_program(run, newest))
+    notes = list(_overrides(name, newest))
+    other = len(usable) - len(runs)
+    if other:
+        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources: they are no repeats")
+    return Candidate(name, newest.config, runs, notes=tuple(notes))
 
 
 def _overrides(name: str, run: Run) -> tuple[str, ...]:
@@ -275,12 +285,6 @@ def _is_usable(run: Run) -> bool:
 def _is_same_program(run: Run, other: Run) -> bool:
     """Old runs have no record of their sources: these count as the same."""
     return not run.files or not other.files or run.files == other.files
-
-
-def _modes(summary: Summary) -> dict[str, str]:
-    found = {metric.name: metric.mode for metric in summary.primary_first if metric.mean is not None}
-    primary = summary.primary
-    return found if primary is None or primary.value is None else {primary.name: primary.mode, **found}
 
 
 def is_not_fetched(run: Run) -> bool:

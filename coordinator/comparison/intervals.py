@@ -58,6 +58,11 @@ class Spread:
 
 def sd_of(values: Sequence[float]) -> float:
     """The standard deviation of at least two values, whatever their size: the square of 1e-200 is 0 for a float."""
+    return _sd_of(tuple(values))
+
+
+@functools.lru_cache(maxsize=1024)  # the same values are judged several times, and `stdev` is exact and slow
+def _sd_of(values: tuple[float, ...]) -> float:
     scale = max(map(abs, values)) or 1.0
     return stdev([value / scale for value in values]) * scale
 

@@ -40,7 +40,7 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
     counts = {repeat.images for each in like for repeat in each.repeats} - {None}
     groups = {}
     for candidate in candidates:
-        if attached(project, candidate.config) not in data or metric not in candidate.modes:
+        if attached(project, candidate.config) not in data or candidate.mode_of(metric) is None:
             continue
         found = known.get(candidate.name) or side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts

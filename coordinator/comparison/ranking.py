@@ -28,7 +28,7 @@ def best(
     values are those that their config names. Raises RunNotFound, UsageError.
     """
     notes: list[str] = []
-    runs = workspace.ledger.runs()
+    runs = workspace.ledger.runs(brief=True)
     candidates = all_candidates(workspace, notes.append, pool=Pool(workspace.project, runs))
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
@@ -36,12 +36,13 @@ def best(
     metric = metric or next((name for name, mode in sorted(primaries, key=lambda each: not each[1])), None)
     if not candidates:
         raise RunNotFound("no run is complete and fetched, and nothing is recorded", hint="See: coord status")
-    known = list(dict.fromkeys(name for each in candidates for name in each.modes))
-    if metric is None:
-        raise UsageError("there are no runs, so no primary metric: which one?", hint=f"--metric {' or '.join(known)}")
-    if metric not in known:
+    measured = [each for each in candidates if metric is not None and each.mode_of(metric) is not None]
+    if metric is None or not measured:
+        known = list(dict.fromkeys(name for each in candidates for name in each.modes))
+        if metric is None:
+            hint = f"--metric {' or '.join(known)}"
+            raise UsageError("there are no runs, so no primary metric: which one?", hint=hint)
         raise UsageError(f"nothing was measured in {metric}{did_you_mean(metric, known)}", hint=f"{', '.join(known)}.")
-    measured = [each for each in candidates if metric in each.modes]
     directions = Counter(filter(None, (_mode(each, metric) for each in measured)))
     if not directions:
         common_metric(measured[:1], metric)
@@ -91,7 +92,7 @@ def best(
 
 def _mode(each: Candidate, metric: str) -> str:
     """ "max" or "min"; empty if that candidate was not measured in it, or gives no direction."""
-    mode = each.modes.get(metric, "")
+    mode = each.mode_of(metric)
     return mode if mode in MODES else ""
 
 

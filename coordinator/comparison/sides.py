@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,30 +16,42 @@ from coordinator.project import Project
 from coordinator.results import FoldValue, folder_of
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Repeat:
-    """The metric's value under one seed."""
+    """The metric's value under one seed. There may be thousands: what only some are asked for is found when it is."""
 
-    label: str
-    """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
     seed: int | None
     value: float
+    project: Project = dataclasses.field(repr=False)
+    metric: str
+    run: Run | None = None
+    """None if it was recorded."""
     images: int | None = None
     """The number of rows (images, say) that it was measured on."""
-    folds: tuple[FoldValue, ...] = ()
-    """As far as the run reports them for this seed."""
     note: str = ""
-    run: str = ""
-    """The id of its run; empty if it was recorded."""
-    results: Callable[[], Path | None] = dataclasses.field(default=lambda: None, compare=False, repr=False)
-    """Finds the folder with the results of its run, if there is one."""
     is_another_seed: bool = False
     """Whether it is one of the further seeds of its run."""
 
+    @property
+    def label(self) -> str:
+        """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
+        if self.run is None:
+            return RECORDED
+        return f"{self.run.label} seed {self.seed}" if self.is_another_seed else self.run.label
+
+    @property
+    def folds(self) -> tuple[FoldValue, ...]:
+        """As far as the run reports them for this seed."""
+        table = self.run.reported.metric(self.metric) if self.run is not None and not self.is_another_seed else None
+        return table.folds if table is not None else ()
+
     @functools.cached_property
     def _folder(self) -> Path | None:
-        # Looked for when its rows are asked for: most comparisons of many runs need none.
-        return self.results()
+        """The folder with the results of its run, if there is one."""
+        if self.run is None:
+            return None
+        run = self.run
+        return folder_of(self.project.results(run.experiment, run.target, run.results_version), run.id)
 
     @property
     def oof(self) -> Path | None:
@@ -93,7 +104,9 @@ def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
     is_recorded = not repeats
     if is_recorded:
         repeats = [
-            Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
+            Repeat(None, each.value, project, metric, note=each.note)
+            for each in candidate.recorded
+            if each.metric == metric
         ]
     files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
     is_primary = metric == candidate.primary
@@ -112,28 +125,15 @@ def summarize(side: Side) -> dict[str, Any]:
 
 def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     """The run's value, or one for each seed if it had several."""
-    table, value = run.reported.metric(metric), run.reported.value_of(metric)
+    reported = run.reported
+    value = reported.value_of(metric)
     if value is None:
         return []
-
-    def results() -> Path | None:
-        return folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
-
-    first = Repeat(
-        run.label,
-        seed_of(project, run.config),
-        value,
-        images=table.images if table is not None else None,
-        folds=table.folds if table is not None else (),
-        run=run.id,
-        results=results,
-    )
-    repeats = run.reported.repeats
+    first = Repeat(seed_of(project, run), value, project, metric, run, images=reported.rows_of(metric))
+    repeats = reported.repeats
     by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}
     others = [
-        dataclasses.replace(
-            first, label=f"{run.label} seed {seed}", seed=seed, value=value, folds=(), is_another_seed=True
-        )
+        dataclasses.replace(first, seed=seed, value=value, is_another_seed=True)
         for seed, value in by_seed.items()
         if seed not in (None, first.seed)
     ]

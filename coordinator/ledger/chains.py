@@ -12,10 +12,10 @@ def chain_of(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
 
     `runs` maps ids to the ledger's runs; a chain begins after a run that is not among them.
     """
-    found = [run]
-    while (earlier := runs.get(found[-1].continues or "")) is not None and earlier not in found:
-        found.append(earlier)
-    return tuple(reversed(found))
+    found = {run.id: run}
+    while (earlier := runs.get(run.continues or "")) is not None and earlier.id not in found:
+        found[earlier.id] = run = earlier
+    return tuple(reversed(found.values()))
 
 
 def all_chains(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:

@@ -22,7 +22,8 @@ from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
 from coordinator.ledger.reading import is_refusal, read_only
-from coordinator.ledger.run import Run as Run, readable, to_column, to_row
+from coordinator.ledger.rows import BRIEF, WHOLE, Columns, readable, to_column, to_row
+from coordinator.ledger.run import Run as Run
 from coordinator.target import RunState
 from coordinator.text import command_line
 
@@ -63,6 +64,8 @@ class Ledger:
         self._not_writable: tuple[str, str] | None = None
         """Why its disk cannot be written, and what to do; None if it can."""
         self._is_counted = False
+        self._known: tuple[tuple[int, int], tuple[list[Run], dict[str, str]]] | None = None
+        """What `_every` has read, and how far the file was changed then."""
 
     def __enter__(self) -> Ledger:
         try:
@@ -112,7 +115,7 @@ class Ledger:
 
     def add(self, run: Run) -> None:
         """Records the intent to push, before anything is sent."""
-        values = to_row(vars(run))
+        values = to_row(run.fields())
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
@@ -136,24 +139,38 @@ class Ledger:
         return self.get(run_id)
 
     def get(self, run_id: str) -> Run:
-        found = self._query("SELECT * FROM runs WHERE id = :id", {"id": run_id})
+        found = self._query(f"SELECT {WHOLE.select} FROM runs WHERE id = :id", {"id": run_id})
         if not found:
             raise RunNotFound(f"the ledger has no run {run_id}")
         return found[0]
 
-    def runs(self, *, experiment: str | None = None, target: str | None = None, hidden: bool = False) -> list[Run]:
-        """Newest first; with `hidden`, also those that the user has hidden."""
-        return self._query(
-            "SELECT * FROM runs WHERE (:experiment IS NULL OR experiment = :experiment)"
+    def runs(
+        self, *, experiment: str | None = None, target: str | None = None, hidden: bool = False, brief: bool = False
+    ) -> list[Run]:
+        """Newest first; with `hidden`, also those that the user has hidden.
+
+        With `brief`, each has only what comparisons need (see rows.py): two thirds of the time, a third of the memory.
+        """
+        where = (
+            " FROM runs WHERE (:experiment IS NULL OR experiment = :experiment)"
             " AND (:target IS NULL OR target = :target) AND (:hidden OR hidden_at IS NULL)"
-            " ORDER BY created_at DESC, rowid DESC",
-            {"experiment": experiment, "target": target, "hidden": hidden},
+            " ORDER BY created_at DESC, rowid DESC"
         )
+        values = {"experiment": experiment, "target": target, "hidden": hidden}
+        if brief:
+            runs, unreadable = self._read(f"SELECT {BRIEF.select}{where}", values, BRIEF)
+            if not unreadable:
+                return runs
+        return self._query(f"SELECT {WHOLE.select}{where}", values)
+
+    def experiments(self) -> set[str]:
+        """The names of all experiments that have runs, hidden ones too."""
+        return {row[0] for row in self.statement("SELECT DISTINCT experiment FROM runs", {})}
 
     def newest(self, is_meant: Callable[[Run], bool], most: int | None, *, target: str | None = None) -> list[Run]:
         """The newest runs that are meant, hidden ones too; the rows behind the last one of `most` are not read."""
         query = (
-            "SELECT * FROM runs INDEXED BY runs_by_time WHERE (:target IS NULL OR target = :target)"
+            f"SELECT {WHOLE.select} FROM runs INDEXED BY runs_by_time WHERE (:target IS NULL OR target = :target)"
             " ORDER BY created_at DESC, rowid DESC"
         )
         try:
@@ -223,7 +240,7 @@ class Ledger:
 
     def replace(self, run: Run) -> None:
         """Records a run that was rebuilt, instead of the row that the ledger has under its id."""
-        values = to_row(vars(run))
+        values = to_row(run.fields())
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
             connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)
@@ -236,22 +253,33 @@ class Ledger:
 
     def unreadable(self) -> dict[str, str]:
         """Run id -> why its row cannot be read."""
-        try:
-            return readable(self._open.execute("SELECT * FROM runs"))[1]
-        except sqlite3.Error as error:
-            raise self._error("read", error) from error
+        return dict(self._every()[1])
 
     def readable(self) -> list[Run]:
         """Newest first: all runs whose rows can be read."""
-        rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
-        return readable(rows)[0]
+        return list(self._every()[0])
+
+    def _every(self) -> tuple[list[Run], dict[str, str]]:
+        """All rows, newest first. They are read again only if anything was written since, from here or elsewhere."""
+        try:
+            (version,) = self._open.execute("PRAGMA data_version").fetchone()
+            state = (version, self._open.total_changes)
+            if self._known is None or self._known[0] != state:
+                rows = self._open.execute(f"SELECT {WHOLE.select} FROM runs ORDER BY created_at DESC, rowid DESC")
+                self._known = (state, readable(rows))
+            return self._known[1]
+        except sqlite3.Error as error:
+            raise self._error("read", error) from error
 
     def _query(self, sql: str, values: Mapping[str, Any]) -> list[Run]:
+        return self._sound(*self._read(sql, values, WHOLE))
+
+    def _read(self, sql: str, values: Mapping[str, Any], columns: Columns) -> tuple[list[Run], dict[str, str]]:
+        """The runs of the rows that can be read, and for the others run id -> why not."""
         try:
-            runs, unreadable = readable(self._open.execute(sql, values))
+            return readable(self._open.execute(sql, values), columns)
         except sqlite3.Error as error:
             raise self._error("read", error, _LOOK) from error
-        return self._sound(runs, unreadable)
 
     def _sound(self, runs: list[Run], unreadable: Mapping[str, str]) -> list[Run]:
         """The runs. Raises LedgerError if there are rows that cannot be read."""

@@ -1,20 +1,17 @@
-"""A run, and its row in the ledger."""
+"""A run, as the ledger has it."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from types import NoneType
+from collections.abc import Mapping
 from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
 from coordinator.kaggle_rules import normal_metadata, normal_name
 from coordinator.kernel import Source
-from coordinator.project import TargetName, recorded_target
-from coordinator.results import JSON_MAX, Event, Summary
+from coordinator.project import TargetName
+from coordinator.results import Event, Summary
 from coordinator.target import KernelRef, RunState, recorded_abilities
 
 _MERGED = 0
@@ -98,13 +95,9 @@ class Run:
     def __post_init__(self) -> None:
         # Here, because rows, run.json and kernels of an older coord have the names as they were written. (What is of
         # another type in them is damaged, and left to those that check it.)
-        for name in ("owner", "slug"):
-            if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, normal_name(value))
-        if (known := recorded_abilities(self.target)) and known.is_on_this_machine:
-            object.__setattr__(self, "url", "")
+        vars(self).update(normal_fields(vars(self)))
         if isinstance(self.metadata, dict):
-            object.__setattr__(self, "metadata", normal_metadata(self.metadata))
+            vars(self)["metadata"] = normal_metadata(self.metadata)
 
     @property
     def is_merged(self) -> bool:
@@ -204,118 +197,33 @@ class Run:
         """As people name it: `smoke local-v3`."""
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
 
+    @property
+    def config_text(self) -> str:
+        """Its config as JSON; the text of its row, if it was read from one."""
+        stored = vars(self).get("_config")
+        return stored if isinstance(stored, str) else json.dumps(self.config)
+
+    def fields(self) -> dict[str, Any]:
+        """Name -> value of each field, in order."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def to_json(self) -> dict[str, Any]:
-        values = {name: _plain(value) for name, value in vars(self).items()}
+        values = {name: plain_field(value) for name, value in self.fields().items()}
         return values | {"reads": [each.to_json() for each in self.named_reads]}
 
 
 _NOTHING = Summary.parse({})
-_PARSED: dict[str, Callable[[Any], Any]] = {
-    "last_event": Event.parse,
-    "summary": Summary.parse,
-    "lacks": tuple,
-    "reads": Source.parse_all,
-}
-"""The fields that are values parsed from JSON, and how they are parsed."""
-_JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
-    "config": dict,
-    "metadata": dict,
-    "overrides": list,
-    "last_event": (dict, NoneType),
-    "summary": (dict, NoneType),
-    "files": dict,
-    "launch": dict,
-    "lacks": list,
-    "reads": list,
-}
-_FLAGS = ("never_arrived", "stop_requested")
 
 
-def _plain(value: Any) -> Any:
+def plain_field(value: Any) -> Any:
     """A field's value as JSON."""
     if isinstance(value, Event | Summary):
         return value.to_json()
     return [vars(each) if isinstance(each, Source) else each for each in value] if isinstance(value, tuple) else value
 
 
-def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a run as the ledger's columns hold them."""
-    return {name: to_column(name, value) for name, value in values.items()}
-
-
-def to_column(name: str, value: Any) -> Any:
-    """One field's value as its column holds it."""
-    if name in _JSON_COLUMNS and value is not None:
-        return json.dumps(_plain(value))
-    # A target's message may hold half a character, which SQLite does not take.
-    return value.encode("utf-8", "replace").decode("utf-8") if type(value) is str else value
-
-
-def _parsed(name: str, stored: Any) -> Any:
-    """The value of a JSON column. Raises ValueError or TypeError if it is damaged."""
-    parse = _PARSED.get(name)
-    # An older coord took in summaries of any size: such a run counts as one without.
-    is_kept = stored is not None and (parse is None or len(stored) <= JSON_MAX)
-    value = json.loads(stored) if is_kept else None
-    if not isinstance(value, _JSON_COLUMNS[name]):
-        raise TypeError(f"{name} has a value of another type than it should")
-    return value if parse is None or value is None else parse(value)
-
-
-# Rows that are read one after the other have the same text there: the values are shared, as nobody changes a run's.
-_parsed_once = functools.lru_cache(maxsize=64)(_parsed)
-_DIFFERENT = ("config", "last_event", "summary")
-_READERS: dict[str, Callable[[str, Any], Any]] = {
-    name: _parsed if name in _DIFFERENT else _parsed_once for name in _JSON_COLUMNS
-}
-
-
-_FIELDS = {field.name: None for field in dataclasses.fields(Run)}
-
-
-def to_run(row: sqlite3.Row) -> Run:
-    """Raises ValueError or TypeError if the row is damaged."""
-    values = dict(zip(row.keys(), row, strict=True))  # dict(row) looks each name up again
-    for name, read in _READERS.items():
-        if name in values:
-            values[name] = read(name, values[name])
-    values |= {name: bool(values[name]) for name in _FLAGS}
-    values |= {"target": recorded_target(values["target"]), "state": RunState(values["state"])}
-    if values.keys() != _FIELDS.keys():  # the row of an older coord
-        return Run(**values)
-    # Not by __init__, which sets one field after the other past the frozen class: a fifth of the time to read a row.
-    run = object.__new__(Run)
-    vars(run).update({name: values[name] for name in _FIELDS})  # in the order in which a run is shown as JSON
-    run.__post_init__()
-    return run
-
-
-def blanked(row: sqlite3.Row) -> dict[str, str | None]:
-    """The damaged columns of a row, each with a value, as stored, that it can be reset to."""
-    found: dict[str, str | None] = {}
-    for name, kind in _JSON_COLUMNS.items():
-        try:
-            value = None if row[name] is None else json.loads(row[name])
-            is_sound = isinstance(value, kind)
-            if is_sound and value is not None and name in _PARSED:
-                _PARSED[name](value)
-        except (ValueError, TypeError):
-            is_sound = False
-        if not is_sound:
-            found[name] = None if isinstance(kind, tuple) else json.dumps(kind())
-    if "metadata" in found:  # with the keys that every run has
-        found["metadata"] = json.dumps({"id": f"{row['owner']}/{row['slug']}", "code_file": "kernel.py"})
-    if row["state"] not in tuple(RunState):
-        found["state"] = RunState.PUSHING if row["version"] is None else RunState.QUEUED
-    return found
-
-
-def readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
-    """The runs of the sound rows, and for the damaged ones run id -> what is wrong."""
-    runs, unreadable = [], {}
-    for row in rows:
-        try:
-            runs.append(to_run(row))
-        except (ValueError, TypeError) as error:
-            unreadable[str(row["id"])] = str(error)
-    return runs, unreadable
+def normal_fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a run, of those given, that have another form than an older coord wrote."""
+    found = {name: normal_name(values[name]) for name in ("owner", "slug") if isinstance(values.get(name), str)}
+    known = recorded_abilities(values["target"])
+    return {**found, "url": ""} if known and known.is_on_this_machine else found

@@ -16,7 +16,7 @@ from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
 from coordinator.ledger.old_messages import fields_of
 from coordinator.ledger.reading import is_refusal, read_only
-from coordinator.ledger.run import blanked, to_row
+from coordinator.ledger.rows import blanked, to_row
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members", "dataset_versions")
 

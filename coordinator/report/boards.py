@@ -179,7 +179,8 @@ def boards(
     assignments: dict[tuple[str, bool], OutOfFold] = {}
     count.expect(2 * len(candidates))
     for each in count.each(candidates):
-        if each.primary is not None and each.primary in each.modes:
+        mode = each.mode_of(each.primary) if each.primary is not None else None
+        if each.primary is not None and mode is not None:
             values = side_of(project, each, each.primary)
             # Overrides are shown in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
@@ -188,7 +189,7 @@ def boards(
             if len(candidates) > _KEPT or len(values.repeats) > _KEPT:
                 measured = _slim(measured, assignments)
             entry = Entry(values.name, each.runs, measured)
-            grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
+            grouped.setdefault((each.primary, mode), []).append(entry)
     found_boards = []
     for metric_and_mode, group in grouped.items():
         for alike in _by_data(project, group):

@@ -90,7 +90,7 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    pool = Pool.of(workspace)
+    pool = Pool.of(workspace, brief=False)
     runs = [run for run in pool.runs if target in (None, run.target)]
     with workspace.progress(Count("reading the runs")):
         candidates = all_candidates(workspace, pool=pool)

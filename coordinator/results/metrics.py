@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from coordinator.results.untrusted import mappings, number, text, whole
@@ -42,27 +43,32 @@ class Metric:
     name: str
     mode: str
     """See `Primary.mode`."""
-    folds: tuple[FoldValue, ...]
-    """Empty if it was measured on images that are in no fold."""
     mean: float | None
     """The mean over the values of the folds."""
     sd: float | None
     """Their standard deviation (of the sample)."""
     images: int | None
     """The number of images that it was measured on."""
+    _folds: Any = field(repr=False)
+    """As the run reported them."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Metric:
         return cls(
             name=text(data.get("name")),
             mode=text(data.get("mode")),
-            folds=tuple(
-                FoldValue(text(fold.get("fold")), number(fold.get("value")), whole(fold.get("n")))
-                for fold in mappings(data.get("folds"))
-            ),
             mean=number(data.get("mean")),
             sd=number(data.get("sd")),
             images=whole(data.get("n")),
+            _folds=data.get("folds"),
+        )
+
+    @cached_property
+    def folds(self) -> tuple[FoldValue, ...]:
+        """Empty if it was measured on images that are in no fold."""
+        return tuple(
+            FoldValue(text(fold.get("fold")), number(fold.get("value")), whole(fold.get("n")))
+            for fold in mappings(self._folds)
         )
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from coordinator.results.untrusted import (
     check_size,
     mapping,
     mappings,
+    number,
     numbers,
     parse_json,
     seconds,
@@ -28,9 +30,9 @@ if TYPE_CHECKING:  # imported where they are parsed: `coord status` and most oth
     from coordinator.results.metrics import Baseline, Metric, Primary, Repeats
 
 T = TypeVar("T")
+_DECODER = json.JSONDecoder()
 
 
-@dataclass(frozen=True)
 class Summary:
     """What a run reported about itself. Where it did not report something, texts are empty and other values None.
 
@@ -38,19 +40,43 @@ class Summary:
     reading the JSON, and most commands read every row of the ledger but use few summaries.
     """
 
-    _json: Any = field(repr=False)
+    def __init__(self, data: object, cut_out: Sequence[str] = (), values: str = "") -> None:
+        """Takes any JSON value; or the text of an object, names of parts that were cut out of it, and these as JSON.
+
+        Both texts must be sound. That of the object is parsed when another part is asked for.
+        """
+        self._data = data
+        self._names, self._values = cut_out, values
+        self._parts: dict[str, Any] | None = None
 
     @classmethod
     def parse(cls, data: object) -> Summary:
         """Takes any JSON value. Neither this nor any part raises an error."""
         return cls(data)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Summary) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "Summary()"
+
     def to_json(self) -> Any:
         """The JSON that it was parsed from, with the parts that coord does not know."""
-        return self._json
+        if self._values and isinstance(self._data, str):
+            self._data, self._values = json.loads(self._data), ""
+        return self._data
 
     def _value(self, name: str) -> Any:
-        return self._json.get(name) if isinstance(self._json, dict) else None
+        # Without the machinery of a cached property: thousands of summaries are asked for a few parts each.
+        if self._parts is None:
+            values = _DECODER.raw_decode(self._values)[0] if self._values else ()
+            self._parts = dict(zip(self._names, values, strict=False))
+        if name in self._parts:
+            return self._parts[name]
+        found = self.to_json()
+        return found.get(name) if isinstance(found, dict) else None
 
     def _part(self, name: str, parse: Callable[[dict[str, Any]], T]) -> T | None:
         value = self._value(name)
@@ -132,15 +158,35 @@ class Summary:
         first = self.primary_name
         return sorted(self.metrics, key=lambda metric: metric.name != first)
 
+    @property
+    def modes(self) -> dict[str, str]:
+        """Metric -> its direction, see `Primary.mode`; of metrics that have a value, the primary one first."""
+        means = [each for each in mappings(self._value("metrics")) if number(each.get("mean")) is not None]
+        found = {text(each.get("name")): text(each.get("mode")) for each in means}
+        if (primary := self.primary) is None or (primary.value is None and primary.name not in found):
+            return found
+        return {primary.name: found.get(primary.name, primary.mode), **found}
+
     def metric(self, name: str | None) -> Metric | None:
         return next((metric for metric in self.metrics if metric.name == name), None)
 
     def value_of(self, metric: str | None) -> float | None:
         """The value of a metric: for the primary one that over all images, otherwise the mean over the folds."""
-        if self.primary is not None and self.primary.name == metric and self.primary.value is not None:
-            return self.primary.value
-        found = self.metric(metric)
-        return found.mean if found else None
+        primary = mapping(self._value("primary"))
+        if metric and text(primary.get("name")) == metric and (value := number(primary.get("value"))) is not None:
+            return value
+        return number(self._reported(metric).get("mean"))
+
+    def rows_of(self, metric: str) -> int | None:
+        """The number of images that a metric was measured on."""
+        return whole(self._reported(metric).get("n"))
+
+    def _reported(self, metric: str | None) -> dict[str, Any]:
+        """What it reports of a metric, empty if nothing; no `Metric`, as thousands are asked for a number each."""
+        for each in mappings(self._value("metrics")):
+            if text(each.get("name")) == metric:
+                return each
+        return {}
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
@@ -152,8 +198,10 @@ class Summary:
         """The scores of trivial predictions in that metric."""
         return tuple(each for each in self.baselines if each.metric == metric)
 
-    @cached_property
+    @property
     def repeats(self) -> Repeats | None:
+        if self._value("repeats") is None:  # as in most runs
+            return None
         from coordinator.results.metrics import Repeats
 
         return self._part("repeats", Repeats.parse)
@@ -243,8 +291,9 @@ def read_summary(file: Path) -> Summary | None:
     if not file.is_file():
         return None
     try:
-        check_size(file.stat().st_size)
-        found = parse_json(file.read_text(encoding="utf-8"))
+        with file.open("rb") as content:
+            check_size(os.fstat(content.fileno()).st_size)
+            found = parse_json(content.read().decode("utf-8"))
     except (ValueError, OSError) as error:
         raise TargetError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):

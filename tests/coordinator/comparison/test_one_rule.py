@@ -9,7 +9,6 @@ import sqlite3
 
 import pytest
 
-import coordinator.ledger.run as run_module
 from coordinator.comparison import Placed, all_candidates, judge, table_level, why_out_of_order
 from coordinator.comparison.compare import Report, compare_experiments
 from coordinator.comparison.intervals import Spread, sd_of
@@ -17,7 +16,8 @@ from coordinator.comparison.noise import Floor
 from coordinator.comparison.ranking import best
 from coordinator.comparison.seeds import Sample
 from coordinator.errors import ExperimentError
-from coordinator.ledger import Ledger, Run
+from coordinator.ledger import Ledger, Run, rows
+from coordinator.ledger.rows import Columns
 from coordinator.progress import Count
 from coordinator.project import Project, resolve
 from coordinator.report.boards import boards
@@ -47,13 +47,13 @@ def test_the_ledger_is_read_once(tiny: Project, asked: str, monkeypatch: pytest.
     """However many names are compared: with many runs, reading them takes most of the time."""
     _configs(tiny)
     read: list[str] = []
-    usual = run_module.to_run
+    usual = rows.to_run
 
-    def counted(row: sqlite3.Row) -> Run:
+    def counted(row: sqlite3.Row, columns: Columns) -> Run:
         read.append(row["id"])
-        return usual(row)
+        return usual(row, columns)
 
-    monkeypatch.setattr(run_module, "to_run", counted)
+    monkeypatch.setattr(rows, "to_run", counted)
     if asked == "compare":
         _compare(tiny, "c0", "c1", "c2")
     else:

@@ -53,7 +53,7 @@ def test_a_row_gives_what_the_class_would_make(file: Path) -> None:
         ledger.add(typed)
         ledger.statement("UPDATE runs SET owner = 'Ada', slug = 'Base-One' WHERE id = :id", {"id": typed.id})
         found = ledger.get(typed.id)
-    assert list(vars(found)) == [field.name for field in dataclasses.fields(Run)]
+    assert list(found.fields()) == [field.name for field in dataclasses.fields(Run)]
     assert list(found.to_json()) == list(typed.to_json())
     assert (found.owner, found.slug) == ("ada", "base-one")
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +72,10 @@ WHOLE: dict[str, Any] = {
 }
 
 
+def _values(metric: Metric) -> tuple[Any, ...]:
+    return metric.name, metric.mode, metric.folds, metric.mean, metric.sd, metric.images
+
+
 def test_a_summary_is_read(tmp_path: Path) -> None:
     """None if there is no file; an error with its name if it is no JSON object. NaN becomes null."""
     file = tmp_path / "metrics.json"
@@ -136,8 +139,8 @@ def test_tables_begin_with_the_primary_metric() -> None:
     found = Summary.parse(SUMMARY)
     loss, dice = found.metrics
     assert found.primary_first == [dice, loss]
-    assert dice == Metric("cv/dice", "max", (FoldValue("0", 0.7, 4), FoldValue("1", 0.8, 4)), 0.75, 0.0707, 8)
-    assert loss == Metric("val/loss", "min", (), 0.4, None, 8)
+    assert _values(dice) == ("cv/dice", "max", (FoldValue("0", 0.7, 4), FoldValue("1", 0.8, 4)), 0.75, 0.0707, 8)
+    assert _values(loss) == ("val/loss", "min", (), 0.4, None, 8)
     assert (found.primary_name, found.primary_value) == ("cv/dice", 0.75)
     assert found.baselines_in("cv/dice") == (Baseline("all-empty", "cv/dice", 0.5),)
     assert found.baselines_in("val/loss") == (Baseline("constant", "val/loss", 1.0),)
@@ -174,7 +177,7 @@ def test_parts_of_another_kind() -> None:
     """What is missing or of another type is None or empty, and control characters are removed."""
     metric = {"name": "a\x1b[31mb", "folds": [{}, {"fold": 1, "value": "x", "n": True}], "mean": True, "n": 1.5}
     (found,) = Summary.parse({"metrics": [metric]}).metrics
-    assert found == Metric("ab", "", (FoldValue("", None, None), FoldValue("1", None, None)), None, None, None)
+    assert _values(found) == ("ab", "", (FoldValue("", None, None), FoldValue("1", None, None)), None, None, None)
     oracle = {"alone": [{"name": "cls\x1b[2J", "value": None}], "split": {"missed": "nonsense", "far": {}}}
     bottlenecks = Summary.parse({"oracle": oracle}).bottlenecks
     assert bottlenecks is not None
@@ -213,7 +216,7 @@ def test_a_summary_is_a_value() -> None:
     """Two are equal if their whole JSON is, including the parts that coord does not know; neither can be changed."""
     assert Summary.parse(WHOLE) == Summary.parse(json.loads(json.dumps(WHOLE)))
     assert Summary.parse(WHOLE) != Summary.parse({**WHOLE, "of another program": 1})
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Summary.parse(WHOLE).status = "complete"  # type: ignore[misc]
     assert repr(Summary.parse(WHOLE)) == "Summary()"
 
