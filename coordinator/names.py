@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -16,6 +17,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _IN_NO_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of characters, ends of lines
 
 
+@functools.lru_cache(maxsize=1024)  # the same few names are in thousands of results folders
 def confined(name: str) -> PurePosixPath:
     """The relative path that a name gives: inside the folder that it is joined to, on every system.
 

@@ -28,4 +28,4 @@ from .scoring import Scorer as Scorer, said as said, scorer_of as scorer_of, tab
 from .summary import Summary as Summary, read_summary as read_summary
 from .table import Column as Column, Table as Table, read_table as read_table
 from .tracebacks import Place as Place, Sources as Sources
-from .untrusted import JSON_MAX as JSON_MAX, parse_json as parse_json
+from .untrusted import JSON_MAX as JSON_MAX, check_json as check_json, lenient_json as lenient_json

@@ -20,6 +20,9 @@ _TOO_DEEP = "it is nested too deeply"
 _NUMBER_MAX = 1e100  # sums of squares of such numbers are still finite
 _SECONDS_MAX = 1e9
 _WHOLE_MAX = 2**53
+# Made once: with these options, `json.loads` and `json.dumps` would make new ones for every text.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def parse_json(text: str) -> Any:
@@ -27,20 +30,46 @@ def parse_json(text: str) -> Any:
 
     Raises ValueError, also if it is too large or nested too deeply to be read again and again.
     """
+    _check_amount(text)
+    try:
+        found = lenient_json(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    _written(found)
+    return found
+
+
+def lenient_json(text: str) -> Any:
+    """The value of a JSON text, NaN and infinity as null, not checked further. Raises ValueError, RecursionError."""
+    return _DECODER.decode(text)
+
+
+def check_json(value: Any) -> None:
+    """Raises ValueError if `parse_json` would not take the text of this value."""
+    _check_amount(_written(value))
+
+
+def _check_amount(text: str) -> None:
     check_size(len(text))
     # No value is without one of these before or after it. A list takes sixty times as many bytes as its text "[]".
     if sum(map(text.count, ",[{")) > _VALUES_MAX:
         raise ValueError(f"it has more than {_VALUES_MAX:,} values")
+
+
+def _written(value: Any) -> str:
+    """As strict JSON. Raises ValueError if that cannot be, or if it is nested too deeply."""
     try:
-        found = json.loads(text, parse_constant=lambda _: None)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        text = _ENCODER.encode(value)
+        text.encode("utf-8")
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
-    inner = [found]
+    if text.count("[") + text.count("{") < _DEPTH_MAX:  # as nearly always: it cannot be nested more deeply than that
+        return text
+    inner = [value]
     for _ in range(_DEPTH_MAX):
         inner = [each for value in inner if isinstance(value, dict | list) for each in _items(value)]
         if not inner:
-            return found
+            return text
     raise ValueError(_TOO_DEEP)
 
 

@@ -32,30 +32,33 @@ def _results(workspace: Workspace, told: dict[str, Sweep]) -> Iterator[Problem]:
     Puts the sweeps of these runs into `told`, by name: reading all folders takes the most time of a check.
     """
     known = {run.id: run for run in workspace.ledger.readable()}
+    there = set[str]()
     for directory, found in fetched(workspace):
-        name = workspace.project.relative(directory)
+        name = partial(workspace.project.relative, directory)
         if found is None:
-            yield Problem(f"{name}/ has no readable {RUN}: its run is not known", "move it away")
+            yield Problem(f"{name()}/ has no readable {RUN}: its run is not known", "move it away")
             continue
         rebuilt = found.run
         told |= {sweep.name: sweep for sweep in found.sweeps}
         run = known.get(rebuilt.id)
         if run is None:
             yield Problem(
-                f"{name}/ is of run {rebuilt.id}, which the ledger does not have",
+                f"{name()}/ is of run {rebuilt.id}, which the ledger does not have",
                 "add the run, from its results",
                 partial(workspace.ledger.replace, rebuilt),
             )
             run = rebuilt
         elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
             yield Problem(
-                f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away"
+                f"{name()}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away"
             )
             continue
+        there.add(run.id)
         yield from _contents(workspace.project, directory, run, rebuilt.summary)
     for run in known.values():
         if (
-            run.fetched_at
+            run.id not in there
+            and run.fetched_at
             and run.has_kernel
             and not workspace.project.results(run.experiment, run.target, run.results_version).is_dir()
         ):

@@ -7,10 +7,11 @@ of paths.
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
 from coordinator.progress import Count
 from coordinator.project import recorded_target
-from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, read_summary
+from coordinator.results import RUN, SUMMARY, Event, Summary, check_json, lenient_json, read_summary
 from coordinator.target import RunState, Target
 from coordinator.workspace import Workspace
 
@@ -45,24 +46,27 @@ class Rebuilt:
 
 def fetched(workspace: Workspace) -> Iterator[tuple[Path, Rebuilt | None]]:
     """Every results folder, and what its run.json has; None if that cannot be read."""
-    found = sorted(workspace.project.all_results.glob("*/*-v*"))
+    found = sorted(workspace.project.all_results.glob("*/*-v*"), key=attrgetter("parts"))
     with workspace.progress(count := Count("reading results/", len(found), "folders")):
         for directory in count.each(found):
-            if directory.is_dir() and not is_leftover(directory.name):
-                try:
-                    yield directory, _from_results(directory)
-                except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):
+            if is_leftover(directory.name):
+                continue
+            try:
+                yield directory, _from_results(directory)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):
+                if directory.is_dir():
                     yield directory, None
 
 
 def _from_results(directory: Path) -> Rebuilt:
-    values = json.loads((directory / RUN).read_text(encoding="utf-8"))
+    with (directory / RUN).open("rb") as content:
+        values = lenient_json(content.read().decode("utf-8"))
+        written = iso(datetime.fromtimestamp(os.fstat(content.fileno()).st_mtime, UTC))
     values.pop("output", None)  # as many as there are files: `Results` reads them
-    values = parse_json(json.dumps(values))
+    check_json(values)
     summary = None
     with contextlib.suppress(TargetError):  # the file cannot be read: of_results.py says so
         summary = read_summary(directory / SUMMARY)
-    written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS} | {"target": recorded_target(values["target"])},
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
@@ -99,7 +103,6 @@ def check_rebuilt(run: Run) -> None:
     ):
         if wrong := [each for each in values if not isinstance(each, kind) or isinstance(each, bool)]:
             raise TypeError(f"{wrong[0]!r} is of another kind than it should")
-    parse_json(json.dumps([run.config, run.metadata, run.launch]))
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def from_kernel(target: Target, slug: str, version: int, text: str, *, created_a
         created_at=created_at,
     )
     check_rebuilt(run)
+    check_json([run.config, run.metadata, run.launch])
     return run
 
 

@@ -296,6 +296,15 @@ def test_a_version_of_two_runs_in_a_row(tiny: Project, ledger: Ledger) -> None:
     assert problem.what == "base local-v2 is the version of two runs in a row: r3 and r4"
 
 
+def test_results_that_were_moved_aside_are_not_gone(tiny: Project, ledger: Ledger) -> None:
+    """A deleted kernel counts its versions from 1 again: the folder of the run before has another name then."""
+    run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, fetched_at="2026-11-01T00:00:00+00:00"))
+    ledger.add(run)
+    directory = _results(tiny, run, text)
+    directory.rename(directory.with_name(f"{directory.name}-{run.id[:8]}"))
+    assert _found(tiny, ledger) == []
+
+
 def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) -> None:
     """Metrics of another run, another kernel than the pushed one, a folder of an unknown run, a missing folder."""
     run, text = _as_pushed(tiny, COMPLETE)
