@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.ledger import Ledger
 from coordinator.progress import Progress, show_nothing
 from coordinator.project import Project, target_name
-from coordinator.target import Datasets, Target, lacking, open_target
+from coordinator.target import lacking
+
+if TYPE_CHECKING:  # what talks to a target takes as long to load as the ledger: many verbs need none
+    from coordinator.target import Datasets, Target
 
 
 def _say_nothing(text: str) -> None:
@@ -60,5 +64,7 @@ class Workspace:
         With None it is the target that `project.target_name` finds without an option. Raises the errors of
         `target.open_target`, which are also about a target that a run was pushed to and the settings do not have now.
         """
+        from coordinator.target import open_target
+
         with open_target(self.project, name or target_name(self.project, None)) as target:
             yield self.at(target)

@@ -185,7 +185,8 @@ def status(
             else:
                 found = newest_entries(here.ledger, most, target, hidden=hidden)
             shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
-            return shown, verb(targets, here.ledger, {run.id: run for entry in shown for run in entry.runs}.values())
+            asked = {run.id: run for entry in shown for run in entry.runs}.values()
+            return shown, verb(targets, here.ledger, asked, has_courses=is_screen)
 
         if watch and not is_screen:
             now = _changes(targets, lambda: look()[1], as_json=as_json)

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coordinator.results.untrusted import float_of, mapping, number, parse_json, seconds, text, whole
-from coordinator.target import LogRecord
 from coordinator.text import clean
+
+if TYPE_CHECKING:
+    from coordinator.target import LogRecord
 
 EVENT_PREFIX = "COORD "
 LINE_MAX = 1 << 20

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
-from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
-from coordinator.ledger import Ledger, Outdated, Run, chain_of, dataset_versions, outdated, run_times
+from coordinator.errors import CoordError, Later, NoAnswer
+from coordinator.ledger import Ledger, Run, chain_of, run_times
 from coordinator.project import Project, TargetName
-from coordinator.results import EVENTS, Event, read_events
-from coordinator.runs.arrival import settled
-from coordinator.runs.refresh import Look, looks, record
-from coordinator.target import Target, known_abilities, open_target
-from coordinator.workspace import Workspace
+from coordinator.results import Event
+from coordinator.target import known_abilities
+
+if TYPE_CHECKING:
+    from coordinator.ledger import Outdated
+    from coordinator.runs.refresh import Look
+    from coordinator.target import Target
 
 AT_ONCE = 50
 """Runs that are asked about in parallel; `coord status` shows 20 by default."""
@@ -92,6 +93,8 @@ class OpenTargets:
     def get(self, name: TargetName) -> Target:
         """Raises what `open_target` does."""
         if name not in self._open:
+            from coordinator.target import open_target  # most runs have ended: no target is needed to show them
+
             self._open[name] = self._stack.enter_context(open_target(self.project, name))
         return self._open[name]
 
@@ -117,65 +120,58 @@ def current_status(
     *,
     at_once: int = AT_ONCE,
     on_look: Callable[[Run, Look], None] | None = None,
+    has_courses: bool = True,
 ) -> Status:
     """Asks the targets about every active run, in parallel; a run whose target fails stays as last known.
 
-    The threads only ask; this thread writes the ledger, and calls `on_look` with each answer.
+    The threads only ask; this thread writes the ledger, and calls `on_look` with each answer. Without `has_courses`,
+    the files of runs that have ended are not read for theirs.
     """
     runs = list(runs)
+
+    def seen(run: Run, look: Look) -> None:
+        if values := course(look.events(targets.project.settings.metrics)):
+            targets.courses[run.id] = values
+        if on_look is not None:
+            on_look(run, look)
+
     failures: dict[str, CoordError] = {}
-    asked: dict[Future[Look], Run] = {}
-    with ThreadPoolExecutor(at_once, thread_name_prefix="status") as pool:
-        for name in sorted({run.target for run in runs if run.state.is_active}):
-            active = [run for run in runs if run.target == name and run.state.is_active]
-            try:
-                target = targets.get(name)
-            except CoordError as error:
-                failures.update((run.id, error) for run in active)
-                continue
-            known: list[Run] = []
-            for run in active:
-                try:
-                    known.append(settled(Workspace(targets.project, ledger, target), run))
-                except CoordError as error:
-                    failures[run.id] = error
-            known = [run for run in known if run.state.is_active and run.version is not None]
-            try:
-                asked |= {pool.submit(each): run for run, each in looks(target, known)}
-            except CoordError as error:
-                failures.update((run.id, error) for run in known)
-        waiting = set(asked)
-        while waiting:
-            answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            answers = [(asked[each], each.result) for each in answered]
-            failures.update(_recorded(targets.project, ledger, answers))
-            for run, answer in answers:
-                if run.id in failures:
-                    continue
-                if values := course(answer().events(targets.project.settings.metrics)):
-                    targets.courses[run.id] = values
-                if on_look is not None:
-                    on_look(run, answer())
+    if any(run.state.is_active for run in runs):
+        # Imported here: it takes as long to load as the rest of `coord status`, and there may be nothing to ask.
+        from coordinator.runs.ask import ask
+
+        failures = ask(targets.project, ledger, runs, targets.get, seen, at_once=at_once)
     found = tuple(ledger.get(run.id) for run in runs)
     for run in found:
-        if run.id not in targets.courses and run.fetched_at and run.version is not None:
+        if has_courses and run.id not in targets.courses and run.fetched_at and run.version is not None:
             targets.courses[run.id] = _fetched_course(targets.project, run)
     every = (
         ledger.runs(hidden=True) if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
     )
-    datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
     by_id = {run.id: run for run in every}
     return Status(
         found,
         failures,
         {run.id: chain_of(run, by_id) for run in found if run.continues},
-        {run.id: sources for run in found if (sources := outdated(run, every, datasets))},
+        _outdated(ledger, found, every),
         dict(targets.courses),
     )
 
 
+def _outdated(ledger: Ledger, runs: Sequence[Run], every: Sequence[Run]) -> dict[str, tuple[Outdated, ...]]:
+    """Run id -> what it read that has another version now; `every` has the ledger's runs if one of these needs them."""
+    if not any(run.metadata.get(kind) for run in runs for kind in ("kernel_sources", "dataset_sources")):
+        return {}
+    from coordinator.ledger import dataset_versions, outdated
+
+    datasets = dataset_versions(ledger)
+    return {run.id: sources for run in runs if (sources := outdated(run, every, datasets))}
+
+
 def _fetched_course(project: Project, run: Run) -> tuple[float, ...]:
     """Of a run whose results are here, if they are of the usual size: one that tells more has no course."""
+    from coordinator.results import EVENTS, read_events  # with all readers of what programs write
+
     file = project.results(run.experiment, run.target, run.results_version) / EVENTS
     try:
         if file.stat().st_size > _EVENTS_READ:
@@ -193,23 +189,6 @@ def course(events: Sequence[Event]) -> tuple[float, ...]:
     name, fold = next(iter(epochs[-1].figures)), epochs[-1].repeat_and_fold
     of_fold = (event.figures for event in epochs if event.repeat_and_fold == fold)
     return tuple(figures[name] for figures in of_fold if name in figures)
-
-
-def _recorded(
-    project: Project, ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]
-) -> dict[str, CoordError]:
-    """Records the answers in one transaction (each waits for the disk); returns the errors by run id."""
-    failures: dict[str, CoordError] = {}
-    try:
-        with ledger.transaction():
-            for run, answer in answered:
-                try:
-                    record(ledger, run, answer(), project.settings.metrics)
-                except CoordError as error:
-                    failures[run.id] = error
-    except LedgerError as error:
-        return {run.id: error for run, _ in answered} | failures
-    return failures
 
 
 def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTEM_CLOCK) -> Iterator[Status]:

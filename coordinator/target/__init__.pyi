@@ -23,6 +23,7 @@ from .datasets import (
     DatasetState as DatasetState,
     UploadPlace as UploadPlace,
 )
+from .kernel_ref import KernelRef as KernelRef
 from .open import (
     cluster_findings as cluster_findings,
     is_answering as is_answering,
@@ -35,16 +36,15 @@ from .protocol import (
     AnswersMany as AnswersMany,
     Download as Download,
     KernelPush as KernelPush,
-    KernelRef as KernelRef,
     LogRecord as LogRecord,
     OutputFile as OutputFile,
     Pushed as Pushed,
     PushesMany as PushesMany,
     Quota as Quota,
-    RunState as RunState,
     SessionState as SessionState,
     Target as Target,
 )
 from .quota import current_quota as current_quota
 from .reachability import reach as reach
+from .run_state import RunState as RunState
 from .wire import Reply as Reply, Wire as Wire, wire_of as wire_of

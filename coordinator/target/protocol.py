@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coordinator.errors import CoordError
@@ -19,39 +18,10 @@ from coordinator.target.competitions import Competitions
 from coordinator.target.datasets import Datasets
 from coordinator.target.download import Download as Download
 from coordinator.target.kernel_ref import KernelRef as KernelRef  # most methods are about one
+from coordinator.target.run_state import RunState as RunState
 
 if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
     from coordinator.kernel import KernelMetadata
-
-
-class RunState(StrEnum):
-    """The state of a run. In the first two there is no session yet."""
-
-    PUSHING = "pushing"
-    """The intent is recorded, the target's answer is not (yet) known."""
-    REFUSED = "refused"
-    """The target did not accept the push: there is no version."""
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    ERROR = "error"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_active(self) -> bool:
-        """A session is waiting or running, or may be."""
-        return self in (RunState.PUSHING, RunState.QUEUED, RunState.RUNNING)
-
-    @property
-    def phrase(self) -> str:
-        """The state in a sentence about a run, after its name: "is running", "has failed"."""
-        others = {
-            "pushing": "is being pushed",
-            "refused": "was refused",
-            "error": "has failed",
-            "cancelled": "was cancelled",
-        }
-        return others.get(self.value, f"is {self.value}")
 
 
 @dataclass(frozen=True)

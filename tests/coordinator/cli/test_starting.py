@@ -14,6 +14,12 @@ _NUMBERS = ("numpy", "pandas", "statistics", "random")
 _PAGES = ("jinja2", "starlette", "uvicorn", "rich.markdown", "pygments")
 _TABLES = ("rich",)
 _LEDGER = ("sqlite3", "coordinator.ledger.ledger", "yaml", "tomllib")
+_ASKING = (
+    "concurrent.futures",
+    "coordinator.target.protocol",
+    "coordinator.target.open",
+    "coordinator.results.readers",
+)
 _EVERY = (*_CLIENT, *_NUMBERS, *_PAGES, *_TABLES, *_LEDGER)
 NOT_NEEDED = {
     "--help": _EVERY,
@@ -21,9 +27,9 @@ NOT_NEEDED = {
     "push --help": _EVERY,
     "compare --help": _EVERY,
     "sweep push --help": _EVERY,
-    "status --json": (*_CLIENT, *_PAGES, *_TABLES, "numpy", "pandas", "statistics", "yaml"),
+    "status --json": (*_ASKING, *_CLIENT, *_PAGES, *_TABLES, "numpy", "pandas", "statistics", "yaml"),
     "runs --json": (*_CLIENT, *_PAGES, *_TABLES, "numpy", "pandas", "yaml"),
-    "status": (*_CLIENT, *_PAGES, "numpy", "pandas", "statistics", "yaml"),
+    "status": (*_ASKING, *_CLIENT, *_PAGES, "numpy", "pandas", "statistics", "yaml"),
     "runs": (*_CLIENT, *_PAGES, "numpy", "pandas", "yaml"),
 }
 """Command -> what it does without: libraries, and modules of this program."""

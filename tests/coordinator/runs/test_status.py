@@ -20,9 +20,10 @@ from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import Project
 from coordinator.results.events import Event
+from coordinator.runs.ask import _recorded
 from coordinator.runs.entries import StatusLine
 from coordinator.runs.refresh import Look
-from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
+from coordinator.runs.status import OpenTargets, Status, current_status, open_targets, watch
 from coordinator.target.abilities import ABILITIES, Abilities
 from coordinator.target.protocol import Attempt, KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.sample_runs import BARE
