@@ -250,7 +250,7 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
         return [run.experiment], run
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in here.ledger.runs(hidden=True)}
+    known = here.ledger.experiments()
     known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     names = [exp] if exp in known else sorted(each for each in known if is_seed_of(each, exp))
     if not names:
@@ -266,7 +266,8 @@ def _annotated(
 
     every = (each for name in names for each in remarks_of(ledger, experiment=name, kind=kind))
     found = [each for each in every if run is None or each.is_of(run)]
-    labels = {each.id: each.label for each in ledger.runs(hidden=True)}
+    has_runs = any(each.run_id for each in found)
+    labels = {each.id: each.label for each in ledger.runs(hidden=True, brief=True)} if has_runs else {}
     rows = [
         {"of": labels.get(each.run_id or "", each.experiment), "text": each.text, "created_at": each.created_at}
         for each in found

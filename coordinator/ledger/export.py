@@ -84,13 +84,19 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
     return to_json(table) + "\n"
 
 
-def _row(run: Run) -> dict[str, Any]:
+def plain_row(run: Run) -> dict[str, Any]:
+    """The columns of a run that every run has."""
     row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN}
     reads = [str(each) for each in run.named_reads]
     row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False), "reads": json.dumps(reads)}
     row |= {"primary": None, "mode": None, "value": None}
     if primary := run.reported.primary:
         row |= {"primary": primary.name, "mode": primary.mode or None, "value": run.reported.primary_value}
+    return row
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = plain_row(run)
     row |= {f"metric.{metric.name}": metric.mean for metric in run.reported.metrics if metric.name}
     for name in ("overrides", "config", "metadata"):
         _flatten(row, name, getattr(run, name))

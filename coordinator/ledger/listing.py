@@ -10,7 +10,7 @@ from typing import Any
 from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.remarks import remarks_of, texts
+from coordinator.ledger.remarks import Remark, remarks_of, texts
 from coordinator.ledger.run_name import RunName, meant, parse_run_name
 from coordinator.target import RunState
 
@@ -61,20 +61,25 @@ def rows(
     found_remarks = remarks_of(ledger)
 
     def has_all(run: Run) -> bool:
-        return not is_short or (
-            (state is None or run.state == state) and set(wanted.tags) <= set(texts(found_remarks, run, "tag"))
-        )
+        is_meant = not is_plain or state is None or run.state == state
+        has_tags = not (is_plain and wanted.tags) or set(wanted.tags) <= set(texts(found_remarks, run, "tag"))
+        return is_meant and has_tags
 
-    # Columns that not all runs have, and another order, take all rows.
-    is_short = limit is not None and sort is None and len(columns) > 0 and {*columns} <= {*ALWAYS}
+    column = (sort or ALWAYS[0]).removeprefix("-")
+    # Columns that not all runs have take the rows of all.
+    is_plain = limit is not None and len(columns) > 0 and {*columns, column} <= {*ALWAYS}
     runs = runs_named(
         ledger,
         wanted.experiment,
         wanted.target,
         hidden=wanted.hidden,
-        most=limit if is_short else None,
+        most=limit if is_plain and sort is None else None,
         is_meant=has_all,
     )
+    if is_plain and sort is not None:
+        asked = found_remarks if column in ("tags", "notes") else ()
+        by_row = [{**_row(run, export.plain_row(run), asked), "": run} for run in runs]
+        runs = [row[""] for row in _sorted(by_row, column, is_descending=sort.startswith("-"))[:limit]]
     table = rows_of(ledger, runs)
     found = [row for row in table if wanted.takes(row)]
     if sort is not None and table:
@@ -88,15 +93,12 @@ def rows(
 def rows_of(ledger: Ledger, runs: Sequence[Run]) -> list[dict[str, Any]]:
     """A row with all columns for each of the runs, in their order."""
     found_remarks = remarks_of(ledger)
-    return [
-        {
-            "run": run.label,
-            **row,
-            "tags": " ".join(texts(found_remarks, run, "tag")),
-            "notes": "; ".join(texts(found_remarks, run, "note")),
-        }
-        for run, row in zip(runs, export.rows(runs), strict=True)
-    ]
+    return [_row(run, row, found_remarks) for run, row in zip(runs, export.rows(runs), strict=True)]
+
+
+def _row(run: Run, exported: dict[str, Any], found_remarks: Sequence[Remark]) -> dict[str, Any]:
+    tags, notes = texts(found_remarks, run, "tag"), texts(found_remarks, run, "note")
+    return {"run": run.label, **exported, "tags": " ".join(tags), "notes": "; ".join(notes)}
 
 
 def why_none(ledger: Ledger, wanted: Filter) -> str:

@@ -16,7 +16,7 @@ from coordinator.comparison.ranking import best
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import remarks
 from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.listing import Filter, rows
+from coordinator.ledger.listing import ALWAYS, Filter, rows
 from coordinator.project.project import Project, find_project
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -51,6 +51,17 @@ def test_runs_are_filtered_sorted_and_cut(some: Project) -> None:
             {"optim.lr": 0.1, "cv/dice": None}
         ]
         assert rows(ledger, Filter(experiment="nothing")) == []
+
+
+def test_a_sorted_list_is_cut_as_the_whole_one_would_be(some: Project) -> None:
+    """By each column that every run has, in both directions, also with tags: only the rows shown are made whole."""
+    with Ledger(some.ledger) as ledger:
+        remarks.tag(ledger, "a", "odd")
+        remarks.note(ledger, "c", "the other images")
+        for sort in (f"{sign}{name}" for name in ALWAYS for sign in ("", "-")):
+            for which in (Filter(), Filter(tags=("odd",)), Filter(state="complete")):
+                whole = rows(ledger, which, sort=sort, columns=ALWAYS)
+                assert rows(ledger, which, sort=sort, columns=ALWAYS, limit=2) == whole[:2], sort
 
 
 @pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("runs",), ("runs", "--columns", "run,value")])
