@@ -20,9 +20,6 @@ _TOO_DEEP = "it is nested too deeply"
 _NUMBER_MAX = 1e100  # sums of squares of such numbers are still finite
 _SECONDS_MAX = 1e9
 _WHOLE_MAX = 2**53
-# Made once: with these options, `json.loads` and `json.dumps` would make new ones for every text.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def parse_json(text: str) -> Any:
@@ -35,18 +32,36 @@ def parse_json(text: str) -> Any:
         found = lenient_json(text)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
-    _written(found)
+    if not text.isascii() or "\\ud" in text or "\\uD" in text:  # there may be halves of characters
+        _written(found)
+    _check_depth(found, text)
     return found
 
 
 def lenient_json(text: str) -> Any:
-    """The value of a JSON text, NaN and infinity as null, not checked further. Raises ValueError, RecursionError."""
+    """The value of a JSON text, NaN and infinity as null. Its size, depth and characters are not checked.
+
+    Raises ValueError, also for a number that is too large for a float, and RecursionError.
+    """
     return _DECODER.decode(text)
+
+
+def _finite(text: str) -> float:
+    if math.isinf(found := float(text)):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return found
+
+
+# Made once: with these options, `json.loads` and `json.dumps` would make new ones for every text.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def check_json(value: Any) -> None:
     """Raises ValueError if `parse_json` would not take the text of this value."""
-    _check_amount(_written(value))
+    text = _written(value)
+    _check_amount(text)
+    _check_depth(value, text)
 
 
 def _check_amount(text: str) -> None:
@@ -56,21 +71,25 @@ def _check_amount(text: str) -> None:
         raise ValueError(f"it has more than {_VALUES_MAX:,} values")
 
 
+def _check_depth(value: Any, text: str) -> None:
+    if text.count("[") + text.count("{") < _DEPTH_MAX:  # as nearly always: it cannot be nested more deeply than that
+        return
+    inner = [value]
+    for _ in range(_DEPTH_MAX):
+        inner = [each for value in inner if isinstance(value, dict | list) for each in _items(value)]
+        if not inner:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
 def _written(value: Any) -> str:
-    """As strict JSON. Raises ValueError if that cannot be, or if it is nested too deeply."""
+    """As strict JSON. Raises ValueError if that cannot be."""
     try:
         text = _ENCODER.encode(value)
         text.encode("utf-8")
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
-    if text.count("[") + text.count("{") < _DEPTH_MAX:  # as nearly always: it cannot be nested more deeply than that
-        return text
-    inner = [value]
-    for _ in range(_DEPTH_MAX):
-        inner = [each for value in inner if isinstance(value, dict | list) for each in _items(value)]
-        if not inner:
-            return text
-    raise ValueError(_TOO_DEEP)
+    return text
 
 
 def check_size(size: int) -> None:

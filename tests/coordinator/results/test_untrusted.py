@@ -37,7 +37,11 @@ def test_what_json_does_not_have_becomes_null() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", ["", "{", "nan", "1e999", '"\\ud800"', "[" * 50_000, "9" * 5000, "[" * 70 + "]" * 70]
+    "broken",
+    [
+        *("", "{", "nan", "1e999", "[1.5, -1e999]", "9" * 5000, "[" * 50_000, "[" * 70 + "]" * 70),
+        *('"\\ud800"', '"\\uD800"', '"\ud800"', '{"\\uDC00": 1}'),
+    ],
 )
 def test_json_that_cannot_be_written_again(broken: str) -> None:
     """It is nested too deeply, too large, cut off, or has half a character: all give the same type of error."""
