@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(merged / "thresholds.csv", list(choice.curve[0]), curve)
     ablation = [
-        ablation_row(name, value, counts[variant.name].dice(plain), choices[variant.name])
+        ablation_row(name, value, counts[variant.name].dice(plain), used.dice(plain), choices[variant.name])
         for name, value, variant in compare(config)
     ]
     summary |= {"choice": choice_summary(choice), **figures(config, scored, choice), "ablation": ablation}

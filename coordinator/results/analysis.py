@@ -78,6 +78,10 @@ class Ablated:
     """The score with the rule that was chosen on the out-of-fold predictions of all folds."""
     nested: float | None
     """The score where the rule for each fold was chosen on the other folds."""
+    difference: float | None = None
+    """The mean over the images of `as_set` above that of what the run predicts with."""
+    error: float | None = None
+    """The standard error of `difference`, over the images."""
 
     @classmethod
     def parse(cls, data: dict[str, Any], used: Mapping[str, Any]) -> Ablated:
@@ -92,6 +96,8 @@ class Ablated:
             as_set=number(data.get("dice")),
             chosen=number(data.get("dice_chosen")),
             nested=number(data.get("dice_nested")),
+            difference=number(data.get("difference")),
+            error=number(data.get("difference_error")),
         )
 
 

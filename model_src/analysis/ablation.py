@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,13 +57,28 @@ def variants(config: Config) -> list[Variant]:
     return list(dict.fromkeys([configured(config), *(variant for *_, variant in compare(config))]))
 
 
-def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: RuleChoice) -> dict[str, Any]:
-    """One row of the table: mean dice under the thresholds of the config, and under rules chosen for the variant."""
+Dice = npt.NDArray[np.float64]
+"""Of each image, in the same order for all variants."""
+
+
+def paired(dice: Dice, used: Dice) -> dict[str, float | None]:
+    """The mean difference of the images to what the run predicts with, and its standard error; None for one image."""
+    difference = dice - used
+    error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else None
+    return {"difference": float(difference.mean()), "difference_error": error}
+
+
+def ablation_row(name: str, value: str, dice: Dice, used: Dice, choice: RuleChoice) -> dict[str, Any]:
+    """One row of the table: mean dice under the thresholds of the config, and under rules chosen for the variant.
+
+    `used` is the dice of the variant of the config.
+    """
     return {
         "name": name,
         "value": value,
         "metric": "cv/dice",
         "images": len(dice),
+        **paired(dice, used),
         "dice": statistics.fmean(dice.tolist()),
         "dice_chosen": float(choice.chosen_dice.mean()),
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
@@ -122,32 +138,27 @@ def rule_for_test(config: Config, models: int, chosen: Rule, held: Rule | None) 
     )
 
 
-def holdout_figures(
-    config: Config, values: npt.NDArray[np.float64], best: int
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def holdout_figures(config: Config, values: Dice, best: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The metric holdout/dice for the summary, and the rows "folds" of the table.
 
     `values` (images, folds + 1, 2) are dice: by the model of each fold and by the mean of all, under the thresholds of
     the config and under the chosen rule. `best` is the index of the best fold. See `holdout.measure_holdout`.
     """
-    means = values.mean(0)
-    of_folds: Sequence[tuple[str, npt.NDArray[np.float64]]] = (
-        ("one", means[:-1].mean(0)),
-        ("best", means[best]),
-        ("mean", means[-1]),
-    )
+    of_folds = {"one": values[:, :-1].mean(1), "best": values[:, best], "mean": values[:, -1]}
+    used = of_folds[config.predict.folds]
     rows = [
         {
             "name": "folds",
             "value": value,
             "metric": "holdout/dice",
             "images": len(values),
-            "dice": float(plain),
-            "dice_chosen": float(under_chosen),
+            **paired(each[:, 0], used[:, 0]),
+            "dice": float(each[:, 0].mean()),
+            "dice_chosen": float(each[:, 1].mean()),
             "dice_nested": None,
         }
-        for value, (plain, under_chosen) in of_folds
+        for value, each in of_folds.items()
     ]
-    figure = float(dict(of_folds)[config.predict.folds][0])
+    figure = float(used[:, 0].mean())
     row = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": figure, "sd": None, "n": len(values)}
     return row, rows if config.evaluate.ablation else []

@@ -70,7 +70,7 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
         for variant in compared_variants
     }
     choices = {variant: choose(counts[variant], rules) for variant in compared_variants}
-    choice = choices[configured(config)]
+    choice, used = choices[configured(config)], counts[configured(config)].dice(plain)
     by_name = {variant.name: each for variant, each in counts.items()}
     write_counts(run.output / COUNTS, [each.image_id for each in scored], by_name)
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
@@ -78,7 +78,7 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
     run.report.update(choice=choice_summary(choice))
     run.report.update(
         ablation=[
-            ablation_row(name, value, counts[variant].dice(plain), choices[variant])
+            ablation_row(name, value, counts[variant].dice(plain), used, choices[variant])
             for name, value, variant in compared
         ]
     )

@@ -45,7 +45,7 @@ class Prediction:
 
     @property
     def top_score(self) -> float:
-        """The highest score of an instance, as the mean over the views; 0 without instances."""
+        """The highest score of an instance, as all views vote; 0 without instances."""
         return fusion.top_score(self.instances)
 
     def mean(self, score_threshold: float) -> npt.NDArray[np.float32]:

@@ -84,14 +84,13 @@ def _ablation(found: Sequence[Ablated], rows: str) -> list[RenderableType]:
         value = f"{row.value}{' *' * row.is_used}"
         figures = map(_figure, (row.as_set, row.chosen, row.nested))
         table.add_row(row.setting * is_first, value, row.metric, _count(row.images), *figures)
-    return [
-        Text("what a setting is worth", style="bold"),
-        table,
-        Text(
-            "* predicts; rule for masks: as set, chosen on all, nested (on the other folds)\n",
-            style="dim",
-        ),
+    legend = "* predicts; rule for masks: as set, chosen on all, nested (on the other folds)\n"
+    paired = [
+        f"{row.value} against *, as set: {row.difference:+.4f} ± {row.error:.4f} (paired; standard error over {rows})\n"
+        for row in found
+        if not row.is_used and row.difference is not None and row.error is not None
     ]
+    return [Text("what a setting is worth", style="bold"), table, Text("".join([legend, *paired]), style="dim")]
 
 
 def _bottlenecks(found: Bottlenecks, rows: str) -> list[RenderableType]:

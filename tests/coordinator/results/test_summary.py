@@ -52,6 +52,8 @@ WHOLE: dict[str, Any] = {
             "dice": 0.75,
             "dice_chosen": 0.76,
             "dice_nested": None,
+            "difference": 0.01,
+            "difference_error": None,
         }
     ],
     "oracle": {
@@ -116,7 +118,7 @@ def test_all_that_the_model_source_reports() -> None:
     assert found.choice is not None
     assert (found.choice.thresholds, found.choice.chosen) == ({"score": 0.6, "min_area": 400}, 0.78)
     assert (found.choice.nested, found.choice.nested_rules) == (0.76, (FoldRule(0, {"score": 0.55}),))
-    assert found.ablation == (Ablated("weights", "best", True, "cv/dice", 8, 0.75, 0.76, None),)
+    assert found.ablation == (Ablated("weights", "best", True, "cv/dice", 8, 0.75, 0.76, None, 0.01, None),)
     assert found.bottlenecks is not None
     assert (found.bottlenecks.metric, found.bottlenecks.baseline) == ("cv/dice", 0.75)
     assert (found.bottlenecks.alone, found.bottlenecks.ladder) == (

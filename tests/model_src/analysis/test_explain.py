@@ -111,6 +111,8 @@ def test_the_mirrored_picture_is_measured(finished: tuple[Path, str]) -> None:
     assert plain["dice"] == pytest.approx(left["primary"]["value"], abs=1e-12)
     assert plain["dice_chosen"] == pytest.approx(left["choice"]["dice_chosen"])
     assert mirrored["dice_chosen"] >= mirrored["dice"] - 1e-9
+    assert (plain["difference"], plain["difference_error"]) == (0, 0)
+    assert mirrored["difference"] == pytest.approx(mirrored["dice"] - plain["dice"], abs=1e-12)
 
 
 def test_the_loop_is_profiled(finished: tuple[Path, str]) -> None:

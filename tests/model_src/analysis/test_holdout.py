@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from model_src import config as settings
-from model_src.analysis.ablation import rule_for_test
+from model_src.analysis.ablation import paired, rule_for_test
 from model_src.analysis.holdout import measure_holdout
 from model_src.data.dataset import ChestXrays
 from model_src.data.rle import NO_MASK, encode, union
@@ -138,6 +138,8 @@ def test_folds_are_compared_on_the_holdout(finished: Path, run: Run, summary: di
     assert {(row["metric"], row["images"]) for row in found.values()} == {("holdout/dice", 4)}
     (metric,) = [each for each in summary["metrics"] if each["name"] == "holdout/dice"]
     assert (metric["mode"], metric["mean"], metric["n"]) == ("max", found["best"]["dice"], 4)
+    for row in found.values():
+        assert row["difference"] == pytest.approx(row["dice"] - found["best"]["dice"], abs=1e-12)
 
     usual = replace(run.config.predict, folds="mean")
     silent = replace(run.config, predict=usual, evaluate=settings.EvaluateConfig(ablation=False))
@@ -230,3 +232,10 @@ def test_rule_is_chosen_on_predictions_of_its_kind(
     found = rule_for_test(config, models, rules["chosen"], rules["held"] if is_held else None)
     assert (found.rule, found.chosen_on) == (rules[rule], chosen_on)
     assert ("set folds.holdout" in found.warning) == (choose and models > 1 and not is_held)
+
+
+def test_a_difference_of_settings_has_its_noise() -> None:
+    """It is paired: what all images have in common is no noise."""
+    dice, used = np.array([0.5, 0.7, 0.9]), np.array([0.4, 0.7, 0.8])
+    assert paired(dice, used) == pytest.approx({"difference": 0.2 / 3, "difference_error": 0.1 / 3})
+    assert paired(dice[:1], used[:1])["difference_error"] is None

@@ -27,21 +27,25 @@ def covered(*views: list[Instance]) -> int:
 @pytest.mark.parametrize(
     ("scores", "is_there"),
     [
-        # What a second view sees at a score below the threshold is half a vote, and not a veto.
-        ((0.9, 0.3), True),
         ((0.95, 0.95), True),
+        ((0.9, 0.3), True),
         ((0.6, 0.45), True),
-        # The mean of the scores decides, with 0 for a view that saw nothing.
-        ((0.9, 0.0), False),
+        # A view that missed it is no veto where the other is sure.
+        ((0.9, 0.0), True),
+        ((0.6, 0.0), True),
+        ((0.58, 0.0), False),
         ((0.55, 0.3), False),
-        ((0.9, 0.9, 0.0), True),
-        ((0.9, 0.9, 0.9, 0.0, 0.0), True),
-        ((0.9, 0.5, 0.0, 0.0, 0.0), False),
         ((0.45, 0.45), False),
+        # The more views missed it, the surer the others have to be.
+        ((0.6, 0.0, 0.0, 0.0), False),
+        ((0.72, 0.0, 0.0, 0.0), True),
+        ((0.7, 0.7, *[0.0] * 8), False),
+        ((0.88, *[0.0] * 9), False),
+        ((0.9, *[0.0] * 9), True),
     ],
 )
 def test_views_vote_by_their_scores(scores: tuple[float, ...], is_there: bool) -> None:
-    """An instance is there where its mean score reaches the threshold; then its mask is that of those who saw it."""
+    """An instance is there where the power mean of its scores reaches the threshold; its mask is that of who saw it."""
     assert covered(*([instance(score)] if score else [] for score in scores)) == is_there * 64
 
 
@@ -49,13 +53,13 @@ def test_mask_is_the_mean_over_the_views_that_saw_it() -> None:
     """Weighted by their scores; a view without the instance does not thin it out, as a mean of maps would."""
     high, low = instance(0.9, probability=0.8), instance(0.6, probability=0.5)
     (one,) = fuse([[high], [low], []])
-    assert one.score == pytest.approx(0.5)
+    assert one.score == pytest.approx(((0.9**4 + 0.6**4) / 3) ** 0.25)
     assert one.values == pytest.approx(np.full((8, 8), (0.9 * 0.8 + 0.6 * 0.5) / 1.5))
     (alone,) = fuse([[high], []])
-    assert alone.score == pytest.approx(0.45)
+    assert alone.score == pytest.approx(0.9 / 2**0.25)
     assert alone.values == pytest.approx(np.full((8, 8), 0.8))
-    assert united([alone], 0.45, SIZE)[4:12, 4:12] == pytest.approx(np.full((8, 8), 0.8))
-    assert not united([alone], 0.46, SIZE).any()
+    assert united([alone], 0.75, SIZE)[4:12, 4:12] == pytest.approx(np.full((8, 8), 0.8))
+    assert not united([alone], 0.76, SIZE).any()
     # Where their boxes differ, a view that saw the instance elsewhere says 0 there.
     (wide,) = fuse([[instance(0.5, edge=8)], [instance(0.5, edge=10)]])
     assert wide.values[9, 9] == pytest.approx(0.45)
@@ -65,13 +69,13 @@ def test_mask_is_the_mean_over_the_views_that_saw_it() -> None:
 def test_instances_elsewhere_are_others() -> None:
     """Two of one view are never one; of two views they are one only if their boxes overlap enough."""
     here, there = instance(0.9), instance(0.8, at=20)
-    assert sorted(each.score for each in fuse([[here], [there]])) == pytest.approx([0.4, 0.45])
+    assert sorted(each.score for each in fuse([[here], [there]])) == pytest.approx([0.8 / 2**0.25, 0.9 / 2**0.25])
     assert len(fuse([[here, here], [here]])) == 2
     near = instance(0.8, at=5)
-    assert [each.score for each in fuse([[here], [near]])] == pytest.approx([0.85])
+    assert [each.score for each in fuse([[here], [near]])] == pytest.approx([((0.9**4 + 0.8**4) / 2) ** 0.25])
     # The nearest of several.
     fused = fuse([[here, instance(0.7, at=7)], [instance(0.6, at=7)]])
-    assert [each.score for each in fused] == pytest.approx([0.65, 0.45])
+    assert [each.score for each in fused] == pytest.approx([0.9 / 2**0.25, ((0.7**4 + 0.6**4) / 2) ** 0.25])
 
 
 instances = st.lists(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import HashStore  # type: ignore[attr-defined]
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.nn.parallel import DistributedDataParallel
 
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig
 from model_src.data.dataset import Batch, target
@@ -28,7 +32,7 @@ CPU = torch.device("cpu")
 def small_model(**model: bool) -> nn.Module:
     """An untrained detector of images of 64 pixels, always the same."""
     torch.manual_seed(0)
-    config = dataclasses.replace(ModelConfig(backbone="resnet18", channels=16, box_features=32), **model)  # type: ignore[arg-type]
+    config = replace(ModelConfig(backbone="resnet18", channels=16, box_features=32), **model)  # type: ignore[arg-type]
     proposals = ProposalsConfig(50, 50, 50, 50, rpn_batch=16, roi_batch=16)
     return build_model(config, proposals, image_size=64, weights=None)
 
@@ -94,6 +98,34 @@ def test_a_step_is_that_of_the_mean_over_its_images(clip_norm: float | None) -> 
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(alone.parameters(), clip_norm)
         expected.step()
+    assert torch.allclose(model.weight, alone.weight, rtol=1e-6)
+
+
+def test_gradients_are_merged_once_a_step() -> None:
+    """One all-reduce in a step of three parts, after its last part; the weights are those without it.
+
+    In a group of this process alone. DistributedDataParallel calls its communication hook for each all-reduce.
+    """
+    steps = [[batch(), batch(), batch()]] * 2
+    merges: list[int] = []
+    after: list[int] = []
+    model, alone = Bright(), Bright()
+    dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    try:
+        parallel, group = DistributedDataParallel(model), dist.distributed_c10d._get_default_group()
+
+        def counted(_, bucket):  # type: ignore[no-untyped-def]  # torch refuses annotations that are text
+            merges.append(1)
+            return allreduce_hook(group, bucket)
+
+        parallel.register_comm_hook(None, counted)
+        for each, wrapped in ((model, parallel), (alone, None)):
+            learner = Learner(each, torch.optim.SGD(each.parameters()), choose_precision("off", CPU), CPU)
+            epoch = EpochSteps(lambda _: 0.01, seeds=(7,), after_step=lambda _: after.append(len(merges)))
+            train_epoch(replace(learner, parallel=wrapped), steps, epoch, MetricLogger("test", every=10))
+    finally:
+        dist.destroy_process_group()
+    assert after == [1, 2, 2, 2]
     assert torch.allclose(model.weight, alone.weight, rtol=1e-6)
 
 

@@ -108,68 +108,6 @@ def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> N
     assert "ann/not-there is not attached" in done.stderr
 
 
-COUNTS_MERGES = """
-import sys
-from pathlib import Path
-import torch
-from torch import nn
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
-from model_src.config import Config
-from model_src.training.engine import EpochSteps, train_epoch
-from model_src.training.learner import new_learner
-from model_src.training.metric_logger import MetricLogger
-from model_src.training.world import is_launched, join, launch
-
-if not is_launched():
-    sys.exit(launch("program", 2)[0])
-
-
-class Mean(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(3))
-
-    def forward(self, images, targets):
-        return {"loss_mask": sum((self.weight * image.mean((1, 2))).sum() for image in images)}
-
-
-world, device = join()
-learner = new_learner(Mean(), Config(), device, world)
-merges, steps = [0], []
-
-
-def counted(state, bucket):
-    merges[0] += 1
-    return allreduce_hook(state, bucket)
-
-
-def after_step(done):
-    steps.append(merges[0])
-
-
-learner.parallel.register_comm_hook(None, counted)
-batch = ([torch.full((1, 8, 8), 10 + world.rank, dtype=torch.uint8)] * 2, [{}, {}])
-loader = [[batch] * 3] * 4
-train_epoch(learner, loader, EpochSteps(rate=lambda step: 0.1, after_step=after_step), MetricLogger("x", every=9))
-Path(f"{world.rank}.txt").write_text(f"{steps} {learner.model.weight.tolist()}")
-"""
-
-
-@pytest.mark.slow
-def test_gradients_are_merged_once_a_step(tmp_path: Path) -> None:
-    """Of three parts in each of two processes, only the last one's backward pass merges; the weights stay equal.
-
-    DistributedDataParallel's communication hook counts: it is called for each all-reduce of gradients.
-    """
-    (tmp_path / "program.py").write_text(COUNTS_MERGES)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
-    done = run_warm("program", cwd=tmp_path, env=environment, loaded=LOADED)
-    assert done.returncode == 0, done.stderr
-    first, second = ((tmp_path / f"{rank}.txt").read_text() for rank in (0, 1))
-    assert first == second
-    assert first.startswith("[1, 2, 3, 4] ")
-
-
 SECOND_FAILS = """
 import os, signal, sys
 from pathlib import Path

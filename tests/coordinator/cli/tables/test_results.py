@@ -78,14 +78,25 @@ def test_settings_that_were_compared() -> None:
     """A row a value, what the run predicts with is marked, and all of it fits a terminal."""
     figures = {"dice": 0.812345, "dice_chosen": 0.82, "dice_nested": 0.81, "images": 10675}
     compared: list[Any] = [
-        {"name": "weights", "value": "best", "metric": "cv/dice", **figures},
+        {
+            "name": "weights",
+            "value": "best",
+            "metric": "cv/dice",
+            **figures,
+            "difference": -0.02194,
+            "difference_error": 0.01,
+        },
         {"name": "weights", "value": "average", "metric": "cv/dice", **figures},
         {"name": "folds", "value": "mean", "metric": "holdout/dice", **figures, "dice_nested": None},
     ]
-    rows = _rows({"ablation": compared, "config": {"predict": {"weights": "average", "folds": "best"}}})
+    found = {"ablation": compared, "config": {"predict": {"weights": "average", "folds": "best"}}}
+    rows = _rows(found)
     assert ["weights", "best", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in rows
     assert ["average", "*", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in rows
     assert ["folds", "mean", "holdout/dice", "10675", "0.8123", "0.8200", "-"] in rows
+    # A difference to what the run predicts with has its noise beside it; an older run has not measured it.
+    (told,) = [line for line in _shown(found).splitlines() if "against" in line]
+    assert told.strip() == "best against *, as set: -0.0219 ± 0.0100 (paired; standard error over images)"
 
 
 def test_a_metric_apart_from_the_folds_has_its_own_images() -> None:
