@@ -14,6 +14,8 @@ import pytest
 
 from coordinator.target.cluster import ClusterPlace
 from coordinator.target.cluster.starter import REQUEUE
+from coordinator.target.protocol import RunState
+from coordinator.target.slurm.states import session_state
 from tests.coordinator.target.cluster.places import claimed, place as place, place_at, start
 
 GOES_ON = """\
@@ -26,6 +28,15 @@ print(f"begun {os.environ.get('COORD_OVERRIDES')}\\n", end="")  # in one piece: 
 if "COORD_OVERRIDES" not in os.environ:
     time.sleep(60)
 """
+LOADS = """\
+import time
+with open("config.json", "w") as config, open("metrics.json", "a") as metrics:
+    config.write(f"same")
+    metrics.write("x")
+print("begun\\n", end="")
+time.sleep(60)
+"""
+"""A program that is still loading when it is stopped."""
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -108,6 +119,46 @@ def test_the_limit_of_requeues(place: ClusterPlace) -> None:
     assert job.wait() == 143
     (record,) = place.records([ref])
     assert (record.following, record.signal) == ("end", "USR1")
+
+
+def test_starts_that_save_nothing_are_no_endless_loop(place: ClusterPlace) -> None:
+    """The second in a row that the limit stops is the last one; the log and the state say why and what to do."""
+    ref, folder = claimed(place, LOADS)
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=9)
+    warnings = [(signal.SIGUSR1, 85), (signal.SIGTERM, 143), (signal.SIGUSR1, 85), (signal.SIGUSR1, 143)]
+    said = [""]
+    for number, (warning, code) in enumerate(warnings, 1):
+        job = start(folder)
+        _begun(folder, number)
+        job.send_signal(warning)
+        assert job.wait() == code
+        (record,) = place.records([ref])
+        state = session_state(record, {"state": "PENDING", "reason": "BeginTime"}, None)
+        assert record.idle == number - 1, "metrics.json and a file with the same text are nothing new"
+        said.append(state.message)
+    assert said[1] == "Slurm: BeginTime"
+    assert said[2].startswith("start 2 had saved nothing new when stopped: jobs that are not preempted")
+    assert said[3].startswith(
+        "its last 2 starts had saved nothing new when the time limit came: it needs a longer `time`"
+    )
+    assert state.state is RunState.ERROR
+    assert said[4].startswith("its time limit stopped it, in start 4; its last 3 starts had saved nothing new")
+    text = _text(place, ref)
+    assert text.count("before it had saved anything new") == 3
+    assert text.count("the run ends, for another start would not come further. Its time limit is too short") == 1
+
+
+def test_a_start_that_saves_is_progress(place: ClusterPlace) -> None:
+    """Also if it replaces a file by one of the same size: the run goes on as often as it may."""
+    ref, folder = claimed(place, LOADS.replace("same", "{time.time_ns()}"))
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=9)
+    for number in (1, 2, 3):
+        job = start(folder)
+        _begun(folder, number)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait() == REQUEUE
+    (record,) = place.records([ref])
+    assert (record.idle, record.stalled) == (0, "")
 
 
 def test_a_kernel_that_cannot_go_on_uses_its_time(place: ClusterPlace) -> None:
