@@ -13,7 +13,6 @@ does not.
 """
 
 import codecs
-import ctypes
 import errno
 import hashlib
 import json
@@ -28,6 +27,11 @@ import threading
 import time
 from types import FrameType
 from typing import Any, BinaryIO, Dict
+
+try:
+    import ctypes
+except ImportError:  # a Python in a small container
+    ctypes = None  # type: ignore[assignment]
 
 REQUEUE = 85
 STOPPED = (143, -15)  # what a program ends with that SIGTERM stopped
@@ -229,7 +233,7 @@ class RunStart:
         if sys.platform == "win32":
             raise NotImplementedError
         command = [sys.executable, self.path("kernel.py")]
-        # It gets no SIGUSR1 or SIGTERM of the job's: only what `on_signal` sends.
+        # A session of its own: of the job's signals it gets what `on_signal` sends, unless the engine tells all.
         self.child = child = subprocess.Popen(
             command,
             cwd=self.path("working"),
@@ -238,7 +242,7 @@ class RunStart:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=as_child,
         )
         if self.signal:  # it came before there was a kernel
             child.send_signal(signal.SIGTERM)
@@ -322,10 +326,16 @@ class RunStart:
             append(self.path("attempts.jsonl"), "\n" + line)  # a part of it may have been written
 
 
-def end_with_parent() -> None:
-    """Lets the kernel end where the starter is killed: it has a session of its own (Linux)."""
+def as_child() -> None:
+    """Lets the kernel end where the starter is killed (Linux), and survive the job's warning.
+
+    Slurm gives the signals of srun, which starts a container, to all processes of the step.
+    """
     if sys.platform == "win32":
         raise NotImplementedError
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if ctypes is None:
+        return
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     except (AttributeError, OSError):

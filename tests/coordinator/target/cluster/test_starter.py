@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coordinator.target.cluster import ClusterPlace
@@ -108,6 +109,21 @@ def test_a_warned_kernel_saves_and_goes_on(place: ClusterPlace) -> None:
     assert text.endswith('it goes on from its own output\nbegun {"train.resume_from": "."}\n')
     times = [each.time for each in place.log(ref)]
     assert times == sorted(times), "one log, with one clock"
+
+
+def test_a_warning_for_all_processes_is_the_starters(place: ClusterPlace) -> None:
+    """Slurm tells all of them if srun has started the job's program, as it does for a container of its own."""
+    ref, folder = claimed(place, GOES_ON + "import subprocess\nsubprocess.run(['sleep', '60'])\n")
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=1)
+    job = start(folder)
+    _begun(folder)
+    for process in psutil.Process(job.pid).children(recursive=True):
+        process.send_signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait() == REQUEUE
+    assert (folder / "working" / "state.pth").read_text() == "s"
+    assert place.records([ref])[0].code == 143
 
 
 def test_the_limit_of_requeues(place: ClusterPlace) -> None:
