@@ -129,7 +129,8 @@ class RunStart:
 
     def idle(self, code: int) -> int:
         """How many starts in a row, with this one, were stopped before they left anything new in the output."""
-        if code not in STOPPED or not self.signal or self.before is None or self.left() != self.before:
+        is_stopped = code in STOPPED and bool(self.signal) and not self.is_cancelled
+        if not is_stopped or self.before is None or self.left() != self.before:
             return 0
         return 1 + int(self.earlier[-1].get("idle") or 0 if self.earlier else 0)
 
@@ -137,7 +138,7 @@ class RunStart:
         """What the log says of a start that left nothing new, and what to do."""
         stopped = f"start {self.number} was stopped after {seconds:.0f} s, before it had saved anything new"
         if self.signal == "TERM":
-            return f"{stopped}: it needs jobs that are not preempted so soon, or has to save more often"
+            return f"{stopped}: a start that comes further is longer, or saves more often"
         ends = "; the run ends, for another start would not come further" if following == "end" else ""
         return (
             f"{stopped}{ends}. Its time limit is too short: give it a longer `time` in its table (or timeout_seconds "

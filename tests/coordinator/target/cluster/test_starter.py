@@ -217,7 +217,7 @@ def test_a_continued_run_needs_a_state_of_its_own(place: ClusterPlace) -> None:
 
 
 def test_a_cancelled_run_does_not_come_back(place: ClusterPlace) -> None:
-    ref, folder = claimed(place, GOES_ON)
+    ref, folder = claimed(place, "import time\nprint('begun\\n', end='')\ntime.sleep(60)")
     _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=3)
     job = start(folder)
     _begun(folder)
@@ -228,6 +228,7 @@ def test_a_cancelled_run_does_not_come_back(place: ClusterPlace) -> None:
     (record,) = place.records([ref])
     assert (record.is_cancelled, record.following) == (True, "end")
     assert [each.reason for each in record.attempts] == ["cancelled"]
+    assert "before it had saved" not in _text(place, ref)
 
 
 def test_cancelled_before_its_start(place: ClusterPlace) -> None:
