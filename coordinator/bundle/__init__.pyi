@@ -25,7 +25,7 @@ from .script import (
     stamped as stamped,
 )
 from .secrets import Guard as Guard
-from .sources import Collected as Collected, Selection as Selection, gather as gather
+from .sources import Collected as Collected, ReadOnce as ReadOnce, Selection as Selection, gather as gather
 from .syntax import newer_syntax_explained as newer_syntax_explained
 from .told import Told as Told, missing_files as missing_files, missing_inputs as missing_inputs
 from .vendor import marker_environment as marker_environment

@@ -116,6 +116,25 @@ def gather(
         )
 
 
+class ReadOnce:
+    """The sources as they are read once, for all kernels with the same entry and selection of files."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[tuple[Path, str, Selection], Collected, list[str]]] = []
+
+    def gather(self, root: Path, entry: str, selection: Selection, say: Callable[[str], None]) -> Collected:
+        """What `gather` found when it was first asked for the same, and says. Raises BundleError as it does."""
+        asked = (root, entry, selection)
+        earlier = next((each for each in self._known if each[0] == asked), None)
+        if earlier is None:
+            said: list[str] = []
+            earlier = (asked, gather(root, entry, selection, say=said.append), said)
+            self._known.append(earlier)
+        for line in earlier[2]:
+            say(line)
+        return earlier[1]
+
+
 def _collected(
     kind: type[Collection], root: Path, entry: Path | str, selection: Selection, say: Callable[[str], None]
 ) -> Collection:

@@ -20,13 +20,13 @@ from coordinator.bundle import (
     Guard,
     Notebook,
     Packages,
+    ReadOnce,
     Script,
     Selection,
     SourceFile,
     Told,
     Wheels,
     fit_to_image,
-    gather,
     image_of,
     missing_files,
     missing_inputs,
@@ -118,13 +118,18 @@ class Build:
 
 
 def build_kernel(
-    project: Project, experiment: Experiment, progress: Progress = show_nothing, *, for_kaggle: bool = True
+    project: Project,
+    experiment: Experiment,
+    progress: Progress = show_nothing,
+    *,
+    for_kaggle: bool = True,
+    reading: ReadOnce | None = None,
 ) -> Build:
     """Renders and checks the kernel, and writes it to `build/<experiment>/`, all files at once.
 
     Raises BundleError, MetadataError or ProjectError; nothing is written then. See `assemble`.
     """
-    built = assemble(project, experiment, progress, for_kaggle=for_kaggle)
+    built = assemble(project, experiment, progress, for_kaggle=for_kaggle, reading=reading)
     write_build(project, built)
     return built
 
@@ -145,9 +150,14 @@ def write_build(project: Project, built: Build) -> None:
 
 
 def assemble(
-    project: Project, experiment: Experiment, progress: Progress = show_nothing, *, for_kaggle: bool = True
+    project: Project,
+    experiment: Experiment,
+    progress: Progress = show_nothing,
+    *,
+    for_kaggle: bool = True,
+    reading: ReadOnce | None = None,
 ) -> Build:
-    """Makes in memory what `build_kernel` would write, from the working tree as it is now.
+    """Makes in memory what `build_kernel` would write, from the working tree as it is now, or as it was read.
 
     Without `for_kaggle` the kernel is for a cluster: the limits of Kaggle's do not hold, and it has no data sets of its
     own: its sources are in the script, however large, and its packages in the cluster's Python. Raises BundleError,
@@ -160,17 +170,17 @@ def assemble(
     place or the commit.
     """
     with progress(count := Count(f"building {experiment.name}")):
-        return _assembled(project, experiment, count, for_kaggle=for_kaggle)
+        return _assembled(project, experiment, count, reading or ReadOnce(), for_kaggle=for_kaggle)
 
 
-def _assembled(project: Project, experiment: Experiment, count: Count, *, for_kaggle: bool) -> Build:
+def _assembled(project: Project, experiment: Experiment, count: Count, reading: ReadOnce, *, for_kaggle: bool) -> Build:
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     titles = kernel_titles(project)
     check_uses(experiment)
     needs = needed_slugs(experiment.needs, titles)
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        found = gather(project.root, entry, selection_of(project, experiment, count), say=notes.append)
+        found = reading.gather(project.root, entry, selection_of(project, experiment, count), notes.append)
     lock = current_lock(project)
     wheels = lock.for_kernel() if lock and for_kaggle else None
     packages = Packages(

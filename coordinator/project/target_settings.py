@@ -138,6 +138,9 @@ class SlurmSettings:
         ]
         if self.time and not _TIME.fullmatch(self.time):
             problems.append(f'time must be minutes, hours:minutes:seconds or days-hours, is "{self.time}"')
+        for folder in (self.root, *self.sources.values()) if self.container else ():
+            if "," in folder or ":" in folder:
+                problems.append(f'a container cannot be given a folder whose path has a comma or a colon: "{folder}"')
         for name, options in (("extra", self.extra), *(("shapes", each) for each in self.shapes.values())):
             for option in options:
                 if not re.fullmatch(r"-[^\x00-\x1f]+", option):

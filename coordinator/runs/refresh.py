@@ -95,7 +95,7 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     state, changes = session.state, dict[str, Any](state=session.state)
     # The target only says that the program ended: what ended it is in the log.
     why = failure(log_lines(seen.records), current.files) if state is RunState.ERROR else ""
-    if why or session.message:
+    if why or session.message or session.attempts:  # who tells of starts tells all that there is to say
         changes["message"] = "; ".join(filter(None, (why, session.message)))
     reported = reversed(seen.events(metrics))
     newest = next(reported, None)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coordinator.bundle import ReadOnce
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import kind_of_shape
 from coordinator.kernel import assemble, kernel_slug
@@ -128,10 +129,12 @@ def plan_sweep(
     start = _keeping_folds(workspace.project, start, experiment) if varied.seeds is not None else start
     found = combinations(workspace.project, start, along, _taken(workspace))
     runs = workspace.ledger.runs(target=target, hidden=True)
-    planned = []
+    planned, reading = [], ReadOnce()
     is_for_kaggle = abilities_of(workspace.project, target).checks_kaggle_rules
     for each in found:
-        built = assemble(workspace.project, each.experiment, workspace.progress, for_kaggle=is_for_kaggle)
+        built = assemble(
+            workspace.project, each.experiment, workspace.progress, for_kaggle=is_for_kaggle, reading=reading
+        )
         work = work_now(workspace, built, target)
         planned.append(
             Planned(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from coordinator.bundle import ReadOnce
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel
@@ -48,6 +49,7 @@ def resume(
     target = workspace.target
     check_at_once(target.name, target.abilities, options.at_once)
     array: list[Build] = []
+    reading = ReadOnce()  # for an array; of others, each kernel is pushed when a session is free
     with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours, _said_how_to_continue(sweep):
         if not ours:
             raise CoordError(
@@ -59,7 +61,7 @@ def resume(
             again_too = options.retry and run is not None and run.state in FAILED
             if run is not None and run.state is not RunState.REFUSED and not again_too:
                 continue
-            built = _as_begun(workspace, sweep, member)
+            built = _as_begun(workspace, sweep, member, reading if target.abilities.has_arrays else ReadOnce())
             if target.abilities.has_arrays:
                 array.append(built)
                 continue
@@ -95,13 +97,14 @@ def check_at_once(target: TargetName, abilities: Abilities, at_once: int | None)
         raise lacking(target, abilities, "no array of kernels with a cap", remedy)
 
 
-def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:
+def _as_begun(workspace: Workspace, sweep: Sweep, member: Member, reading: ReadOnce) -> Build:
     """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
     built = build_kernel(
         workspace.project,
         sweeps.find_experiment(workspace.project, member.experiment),
         workspace.progress,
         for_kaggle=workspace.target.abilities.checks_kaggle_rules,
+        reading=reading,
     )
     if work_now(workspace, built, sweep.target) != member.work:
         raise ExperimentError(

@@ -115,8 +115,9 @@ def program_of(name: str, install: str) -> str:
 class Slurm:
     """A controller and one node with SLOTS processors and GPUS graphics cards, which are devices that hold nothing.
 
-    Two partitions: `gpu`, the default, whose jobs are requeued when a job of `urgent` needs their place (after ten
-    seconds' grace). No accounting: `sacct` fails, as on many clusters.
+    Two partitions: `gpu`, the default, whose jobs are requeued when a job of `urgent` needs their place. No accounting:
+    `sacct` fails, as on many clusters. What waits in Slurm waits as briefly as it can: a requeue five seconds, a kill
+    ten; limits, and the end of a grace before a preemption, it looks for twice a minute (so there is no grace).
     """
 
     engine: Engine
@@ -193,7 +194,7 @@ SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=0
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-KillWait=30
+KillWait=10
 MinJobAge=300
 JobRequeue=1
 PreemptType=preempt/partition_prio
@@ -202,7 +203,7 @@ MailProg=/bin/true
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 SocketsPerBoard=1 CoresPerSocket={SLOTS} ThreadsPerCore=1 RealMemory=20000 \
 Gres=gpu:tesla_t4:{GPUS} State=UNKNOWN
-PartitionName=gpu Nodes={host} Default=YES MaxTime=INFINITE DefMemPerCPU=500 PriorityTier=1 GraceTime=10 State=UP
+PartitionName=gpu Nodes={host} Default=YES MaxTime=INFINITE DefMemPerCPU=500 PriorityTier=1 State=UP
 PartitionName=urgent Nodes={host} MaxTime=INFINITE DefMemPerCPU=500 PriorityTier=10 State=UP
 """
 

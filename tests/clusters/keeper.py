@@ -16,7 +16,7 @@ import psutil
 
 SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): what loses its parent becomes this process's child."""
-PATIENCE = 5.0
+PATIENCE = 2.0
 """Seconds between asking the processes to end and killing them."""
 
 

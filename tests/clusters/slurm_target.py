@@ -21,7 +21,7 @@ from coordinator.target.slurm.client import Slurm
 from coordinator.target.slurm.open import slurm_of
 from tests.clusters.engines import Slurm as Engine
 
-SECONDS = 60.0
+SECONDS = 120.0
 SAVES = """\
 import os, signal, sys, time
 def stop(*_):
@@ -96,7 +96,7 @@ def reached(target: Slurm, ref: KernelRef, condition: Callable[[SessionState], b
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Waits for it, at most a minute and a half."""
+    """Waits for it, at most two minutes."""
     end = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < end, "it did not happen"

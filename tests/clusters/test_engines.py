@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,21 +70,21 @@ def test_ray_runs_a_job_and_forgets_it_when_its_head_starts_again(ray_head: RayH
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a process the orphans of its children")
-@pytest.mark.parametrize("way", ["asked", "killed"])
-def test_nothing_is_left_of_what_an_engine_started(way: str) -> None:
+def test_nothing_is_left_of_what_an_engine_started() -> None:
     """Also what detached itself, and ignores that it is asked to end; also after the test process was killed."""
     detached = "trap '' TERM HUP; echo $$; while :; do sleep 1; done"
     parent = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
     command = [sys.executable, "-c", parent, sys.executable, str(Path(keeper.__file__))]
-    with subprocess.Popen(
-        [*command, "setsid", "--fork", "bash", "-c", detached], stdout=subprocess.PIPE, text=True
-    ) as test:
-        assert test.stdout is not None
-        process = psutil.Process(int(test.stdout.readline()))
-        kept_by = psutil.Process(test.pid).children()[0]
-        if way == "asked":
-            kept_by.terminate()
-        else:
-            os.kill(test.pid, signal.SIGKILL)
-        process.wait(timeout=60)
-        kept_by.wait(timeout=60)
+    command += ["setsid", "--fork", "bash", "-c", detached]
+    with contextlib.ExitStack() as stack:
+        asked, killed = (
+            stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) for _ in range(2)
+        )
+        ending = []
+        for test in (asked, killed):
+            assert test.stdout is not None
+            ending += [psutil.Process(int(test.stdout.readline())), *psutil.Process(test.pid).children()]
+        ending[1].terminate()
+        os.kill(killed.pid, signal.SIGKILL)
+        for process in ending:
+            process.wait(timeout=60)

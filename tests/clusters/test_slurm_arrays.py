@@ -8,7 +8,7 @@ from coordinator.target.slurm.client import Slurm
 from tests.clusters.engines import Slurm as Engine
 from tests.clusters.slurm_target import kernel, metadata, text_of, uni as uni, until
 
-MEMBER = "import time\nprint('member {}')\ntime.sleep(0.7)"
+MEMBER = "import time\nprint('member {}')\ntime.sleep(0.5)"
 
 
 def _pushes(count: int) -> list[KernelPush]:
@@ -18,10 +18,10 @@ def _pushes(count: int) -> list[KernelPush]:
 
 
 def test_an_array_with_a_cap(uni: Slurm, slurm_cluster: Engine) -> None:
-    pushes = _pushes(6)
+    pushes = _pushes(4)
     answers = uni.push_many(pushes, at_once=2)
     refs = [answer.ref for answer in answers if isinstance(answer, Pushed)]
-    assert [ref.slug for ref in refs] == [f"s{number}" for number in range(6)]
+    assert [ref.slug for ref in refs] == [f"s{number}" for number in range(4)]
     again = uni.push_many(pushes, at_once=2)
     assert [answer.ref for answer in again if isinstance(answer, Pushed)] == refs
     most = 0
@@ -35,7 +35,7 @@ def test_an_array_with_a_cap(uni: Slurm, slurm_cluster: Engine) -> None:
     until(have_ended)
     assert 1 <= most <= 2
     assert {state.state for state in uni.states(refs)} == {RunState.COMPLETE}
-    assert [text_of(uni, ref) for ref in refs] == [f"member {number}\n" for number in range(6)]
+    assert [text_of(uni, ref) for ref in refs] == [f"member {number}\n" for number in range(4)]
     homes = {line for line in slurm_cluster("squeue", "-h", "-t", "all", "-o", "%Z").split() if uni.far.root in line}
     assert len(homes) == 1
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import signal
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.clusters.engines import Slurm as Engine, SshHost
@@ -47,9 +49,38 @@ def test_the_daily_loop_through_ssh(steps: MakeSteps, ssh_host: SshHost) -> None
     _oof(coord, 1)
     shown = json.loads(coord("status", "--json").stdout)
     assert "0.5" in json.dumps(shown)
-    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=60")
+    coord("push", "--exp", "base", *UNI, "--set", "train.steps=10000", "--set", "train.seconds=0.1")
     assert "base uni-v2 was cancelled" in coord("cancel", "--exp", "base", *UNI).stdout
     assert f"{ssh_host.name}:" in coord("doctor", *UNI, "--json").stdout
+
+
+@pytest.mark.parametrize("way", ["here", "ssh"])
+def test_what_ends_a_log_that_is_followed_leaves_nothing_behind(
+    steps: MakeSteps, request: pytest.FixtureRequest, way: str
+) -> None:
+    """Ctrl-C, or a kill of coord: neither ssh nor the program on the far side goes on; the run does, with its log."""
+    host = request.getfixturevalue("ssh_host") if way == "ssh" else None
+    coord = steps(*([f'host = "{host.name}"'] if host else []))
+    coord("push", "--exp", "base", *UNI, "--set", "train.steps=10000", "--set", "train.seconds=0.1")
+    command = ("logs", "--exp", "base", *UNI, "--follow")
+    with coord.start(*command) as interrupted, coord.start(*command) as killed:
+        begun = []
+        for follower in (interrupted, killed):
+            assert follower.stdout is not None
+            while "begun" not in follower.stdout.readline():
+                pass
+            begun += psutil.Process(follower.pid).children(recursive=True)
+        begun += [each for each in host.engine.processes() if "-I" in each.cmdline()] if host else []
+        assert len(begun) == (4 if host else 2), begun
+        os.killpg(interrupted.pid, signal.SIGINT)
+        killed.kill()
+        _, said = interrupted.communicate(timeout=60)
+    assert (interrupted.returncode, said.splitlines()[-1]) == (130, "interrupted")
+    _, alive = psutil.wait_procs(begun, timeout=10)
+    assert alive == []
+    coord("cancel", "--exp", "base", *UNI)
+    log = coord("logs", "--exp", "base", *UNI).stdout
+    assert (log.count("begun at the start"), log.count("saved")) == (1, 1)
 
 
 @pytest.mark.slow
@@ -58,15 +89,10 @@ def test_a_time_limit_is_no_end(steps: MakeSteps) -> None:
     coord = steps('time = "1"', "signal_before = 55")
     coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=150")
     coord("push", "--exp", "base", *UNI, "--force", "--set", "train.steps=150")
-    rows: list[str] = []
-
-    def has_ended() -> bool:
-        rows.append(_row(coord, "uni-v1"))
-        return "COMPLETE" in rows[-1]
-
-    until(has_ended)
-    assert any("was stopped, waits for its 2nd start" in row for row in rows), rows
-    assert re.search(r"2nd start|3rd start", rows[-1])
+    until(lambda: '"next": "requeue"' in _attempts(coord))
+    until(lambda: "was stopped, waits for its 2nd start" in _row(coord, "uni-v1"))
+    until(lambda: '"next": "end"' in _attempts(coord))
+    assert re.search(r"COMPLETE .* (2nd|3rd) start", _row(coord, "uni-v1"))
     assert "COMPLETE" in _row(coord, "uni-v2")
     straight = _oof(coord, 2)
 
@@ -74,6 +100,28 @@ def test_a_time_limit_is_no_end(steps: MakeSteps) -> None:
     assert log.count("begun at the start") == 1
     assert log.count("\nsaved\n") == log.count("begun at a saved step") >= 1
     assert _oof(coord, 1) == straight
+
+
+@pytest.mark.slow
+@pytest.mark.clusters_only
+def test_a_limit_that_is_shorter_than_the_loading(steps: MakeSteps) -> None:
+    """Two starts of a program that never gets to train are enough: the run ends, and says what it needs."""
+    coord = steps('time = "1"', "signal_before = 55", "requeues = 9")
+    program = coord.root / "steps_model" / "train.py"
+    program.write_text(program.read_text().replace("signal.signal(", "print('loads')\ntime.sleep(600)\nsignal.signal("))
+    coord("push", "--exp", "base", *UNI)
+    until(lambda: '"next": "requeue"' in _attempts(coord))
+    waits = "start 1 had saved nothing new.*was stopped, waits for its 2nd start"
+    until(lambda: re.search(waits, _row(coord, "uni-v1")) is not None)
+    until(lambda: '"next": "end"' in _attempts(coord))
+    (run,) = coord.json("status")
+    assert run["attempts"] == 2
+    assert run["message"].endswith(
+        "its last 2 starts had saved nothing new when the time limit came: it needs a longer `time`"
+    )
+    log = coord("logs", "--exp", "base", *UNI).stdout
+    assert log.count("loads") == 2
+    assert log.count("the run ends, for another start would not come further") == 1
 
 
 def test_the_states_of_many_runs_are_one_question(steps: MakeSteps, slurm_cluster: Engine, tmp_path: Path) -> None:
@@ -91,6 +139,12 @@ def test_the_states_of_many_runs_are_one_question(steps: MakeSteps, slurm_cluste
     assert questions.read_text() == "question\n"
 
 
+def _attempts(coord: Coord) -> str:
+    """The own record of the first version: it is read without a command."""
+    file = coord.root.parent / "root" / "kernels" / "ada" / "steps-base" / "v1" / "attempts.jsonl"
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
 def _row(coord: Coord, run: str) -> str:
     return next(line for line in coord("status").stdout.splitlines() if run in line)
 
@@ -98,15 +152,13 @@ def _row(coord: Coord, run: str) -> str:
 @pytest.mark.slow
 def test_a_preempted_run_goes_on(steps: MakeSteps, slurm_cluster: Engine, tmp_path: Path) -> None:
     coord = steps('partition = "gpu"')
-    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=200")
+    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.1", "--set", "train.steps=50")
     log = tmp_path / "root" / "kernels" / "ada" / "steps-base" / "v1" / "log.jsonl"
     until(lambda: log.exists() and "begun" in log.read_text())
-    begun = time.monotonic()
     slurm_cluster("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    until(lambda: "saved" in log.read_text() or time.monotonic() - begun > 40)
+    until(lambda: '"next": "end"' in _attempts(coord))
     assert "COMPLETE" in _wait(coord)
     text = coord("logs", "--exp", "base", *UNI).stdout
     assert text.count("begun at a saved step") == 1
-    attempts = (log.parent / "attempts.jsonl").read_text()
-    assert attempts.count('"started"') == 2
-    assert '"TERM"' in attempts
+    assert _attempts(coord).count('"started"') == 2
+    assert '"TERM"' in _attempts(coord)

@@ -31,6 +31,7 @@ from tests.clusters.slurm_target import (
     uni as uni,
     until,
 )
+from tests.paths import ROOT
 
 
 def test_a_run_from_its_push_to_its_files(uni: Slurm) -> None:
@@ -110,8 +111,12 @@ def test_cancel_of_a_running_run_is_for_good(uni: Slurm, slurm_cluster: Engine) 
     assert uni.cancel(ref), "again, it is no error"
 
 
-def test_a_run_is_cancelled_by_its_mark_alone(uni: Slurm) -> None:
+def test_a_run_is_cancelled_by_its_mark_alone(uni: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """scancel was lost: the run notices by itself."""
+    text = (ROOT / "coordinator" / "target" / "cluster" / "starter.py").read_text(encoding="utf-8")
+    assert "BEAT = 10.0" in text
+    (tmp_path / "starter.py").write_text(text.replace("BEAT = 10.0", "BEAT = 0.5"))
+    monkeypatch.setattr("coordinator.target.cluster.place._STARTER", tmp_path / "starter.py")
     ref = push(uni, SAVES)
     running(uni, ref)
     uni.far.ask("cancel", ref=["ada", "smoke", 1])

@@ -1,4 +1,4 @@
-"""The program on the far side: it is sent over the shell with each question, and answers that one.
+"""The program on the far side: it is sent over the shell with each question, and answers that one (`far_answer`).
 
 The standard library only, and Python 3.6: login nodes have old ones. So annotations that need a newer Python are texts.
 It is no agent: it ends with its answer, and all that it knows is in the folders below the target's root:
@@ -20,11 +20,9 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Dict
 
-MARK = "\x1ecoord "
-"""Begins the line of the answer: a shell that signs in may print something before it."""
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]{0,254}")
 MOST_FILES = 100000
 MOST_RECORD = 1 << 20
@@ -310,90 +308,6 @@ def place(request: Answer) -> Answer:
     return {"free": room.f_bavail * room.f_frsize, "user": pwd.getpwuid(os.getuid()).pw_name, "host": os.uname()[1]}
 
 
-# --- what is longer than an answer
-
-
-def read(request: Answer) -> None:
-    """Answers with the size of an output file, and then its bytes from `offset` on."""
-    top = os.path.realpath(os.path.join(run_folder(request["root"], request["ref"]), "working"))
-    path = os.path.join(top, request["name"])
-    if not is_own_file(top, path):
-        raise Refused("gone", "there is no such file")
-    with open(os.path.realpath(path), "rb") as file:
-        found = os.fstat(file.fileno())
-        start = request["offset"] if request["offset"] <= found.st_size else 0
-        file.seek(start)
-        validator = f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}"
-        answer({"start": start, "size": found.st_size, "validator": validator})
-        left = found.st_size - start
-        while left:
-            chunk = file.read(min(left, 1 << 20))
-            if not chunk:
-                break
-            sys.stdout.buffer.write(chunk)
-            left -= len(chunk)
-    sys.stdout.buffer.flush()
-
-
-def log(request: Answer) -> None:
-    """A log's bytes from `offset` on; waits for more until the run has ended, or nothing came for `idle` seconds."""
-    folder = run_folder(request["root"], request["ref"])
-    answer({})
-    for chunk in log_chunks(folder, request["offset"], request["idle"]):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
-
-
-def log_chunks(folder: str, offset: int, idle: float) -> "Iterator[bytes]":
-    path, quiet = os.path.join(folder, "log.jsonl"), time.monotonic()
-    while True:
-        has_ended = is_over(folder)  # asked before the file is read: nothing is written after it
-        try:
-            with open(path, "rb") as file:
-                file.seek(offset)
-                while True:
-                    chunk = file.read(1 << 18)
-                    if not chunk:
-                        break
-                    offset, quiet = offset + len(chunk), time.monotonic()
-                    yield chunk
-        except FileNotFoundError:
-            pass
-        if has_ended or time.monotonic() - quiet >= idle:
-            return
-        time.sleep(0.2)
-
-
-def is_over(folder: str) -> bool:
-    attempts = attempts_of(folder)
-    return bool(attempts) and attempts[-1].get("next") in ("end", "requeue")
-
-
 ANSWERS: "dict[str, Callable[[Answer], Answer]]" = {
     each.__name__: each for each in (claim, places, look, source, kernels, outputs, cancel, place)
 }
-STREAMS: "dict[str, Callable[[Answer], None]]" = {"read": read, "log": log}
-
-
-def answer(found: Answer) -> None:
-    """Writes the line of the answer."""
-    sys.stdout.buffer.write((MARK + json.dumps(found) + "\n").encode("ascii"))
-    sys.stdout.buffer.flush()
-
-
-def main() -> None:
-    """Reads the question from standard input, and answers it."""
-    request = json.loads(sys.stdin.buffer.read().decode("utf-8"))
-    do = request["do"]
-    try:
-        if do in STREAMS:
-            STREAMS[do](request)
-        else:
-            answer(ANSWERS[do](request))
-    except Refused as refused:
-        answer({"error": refused.answer})
-    except BrokenPipeError:  # nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except OSError as error:
-        kind = "full" if error.errno in FULL else "refused"
-        answer({"error": {"kind": kind, "what": f"{error.filename}: {error.strerror}", "hint": ""}})

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoAccess, NoAnswer, NotSent, TargetError
-from coordinator.target.cluster.far import MARK
+from coordinator.target.cluster.far_answer import MARK
 from coordinator.target.cluster.shell import Shell, Stream
 from coordinator.text import clean
 
 _START = 'import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), "coord", "exec")); main()'
+_PARTS = tuple(Path(__file__).with_name(name) for name in ("far.py", "far_answer.py"))
 _LINE_MAX = 1 << 28  # bytes of an answer
 _NO_SUCH_PROGRAM = 127
 
@@ -23,8 +24,8 @@ _NO_SUCH_PROGRAM = 127
 @functools.cache
 def program(*parts: Path) -> bytes:
     """The far side's program, with these modules behind it: what they import from coord is in the text before them."""
-    texts = [Path(__file__).with_name("far.py").read_text(encoding="utf-8")]
-    for part in parts:
+    texts = []
+    for part in (*_PARTS, *parts):
         text = part.read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
         for node in reversed(ast.parse(text).body):

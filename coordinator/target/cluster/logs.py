@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from coordinator.errors import NoAnswer
+from coordinator.target.cluster.far_answer import NOTHING
 from coordinator.target.cluster.far_side import FarSide
 from coordinator.target.kernel_ref import KernelRef
 from coordinator.target.protocol import LogRecord
@@ -65,6 +66,8 @@ class Logs:
                 for chunk in stream.chunks:
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
+                        if line + b"\n" == NOTHING:
+                            continue
                         known.offset += len(line) + 1
                         if (record := _parsed(line)) is not None:
                             known.records.append(record)

@@ -38,6 +38,8 @@ class RunRecord:
     """What the last start has left behind: "end", "requeue", "wait" (the engine decides), or empty while it runs."""
     signal: str
     """What stopped the last start: "USR1", "TERM", or empty."""
+    idle: int
+    """How many of the starts that have ended were, in a row, stopped before they left anything new."""
     status: str
     """Of metrics.json; empty without one."""
     said: str
@@ -48,7 +50,8 @@ class RunRecord:
         """From the far side's answer. Raises nothing."""
         rows = [each for each in _list(found.get("attempts")) if isinstance(each, dict)]
         last: Mapping[str, Any] = rows[-1] if rows else {}
-        code = last.get("code")
+        code, ended = last.get("code"), [row for row in rows if "ended" in row]
+        idle = ended[-1].get("idle") if ended else 0
         is_cancelled = bool(found.get("cancelled"))
         attempts = tuple(_attempt(row, is_last=row is last, is_cancelled=is_cancelled) for row in rows)
         lines = [line for each in str(found.get("said") or "").splitlines() if (line := clean(each).strip())]
@@ -65,6 +68,7 @@ class RunRecord:
             code=code if isinstance(code, int) and "ended" in last else None,
             following=_text(last.get("next")),
             signal=_text(last.get("signal")),
+            idle=idle if isinstance(idle, int) else 0,
             status=_text(found.get("status")),
             said=lines[-1][:_SHOWN] if lines else "",
         )
@@ -79,6 +83,17 @@ class RunRecord:
         """Whether the kernel reports that all is done, where the starter was ended before it could say so."""
         return self.status == "complete" and self.code in (None, 0)
 
+    @property
+    def stalled(self) -> str:
+        """Why the run does not come further, and what to do; empty if it does, as far as its starts tell."""
+        if not self.idle:
+            return ""
+        ended = [each for each in self.attempts if each.ended is not None]
+        which = f"its last {self.idle} starts" if self.idle > 1 else f"start {ended[-1].number}"
+        if self.signal == "TERM" or (len(self.attempts) > len(ended) and ended[-1].reason == "preempted"):
+            return f"{which} had saved nothing new when stopped: jobs that are not preempted, or save more often"
+        return f"{which} had saved nothing new when the time limit came: it needs a longer `time`"
+
     def verdict(self) -> SessionState | None:
         """The state of the run as far as its own record decides it; None: ask the engine."""
         if self.following != "end":
@@ -88,7 +103,9 @@ class RunRecord:
         if self.is_cancelled:
             return SessionState(RunState.CANCELLED, attempts=self.attempts)
         if self.signal == "USR1":
-            message = f"its time limit stopped it, in start {len(self.attempts)}"
+            message = "; ".join(
+                filter(None, [f"its time limit stopped it, in start {len(self.attempts)}", self.stalled])
+            )
         else:
             message = f"the kernel ended with code {self.code}"
         return SessionState(RunState.ERROR, message, attempts=self.attempts)

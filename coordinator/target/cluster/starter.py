@@ -7,18 +7,20 @@ Python 3.8. It ends with REQUEUE if the run shall go on in another start, with 0
 otherwise with the kernel's code.
 
 SIGUSR1 says that the time is nearly over: a kernel that can go on from its own output gets SIGTERM, saves, and goes on
-in the next start. SIGTERM says that the job is being stopped: the kernel gets it, too. Whether the run starts again is
-then the engine's decision; after a cancel, it does not.
+in the next start; unless two starts in a row have left nothing new, as would the next. SIGTERM says that the job is
+being stopped: the kernel gets it, too. Whether the run starts again is then the engine's decision; after a cancel, it
+does not.
 """
 
 import codecs
-import ctypes
 import errno
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -26,12 +28,22 @@ import time
 from types import FrameType
 from typing import Any, BinaryIO, Dict
 
+try:
+    import ctypes
+except ImportError:  # a Python in a small container
+    ctypes = None  # type: ignore[assignment]
+
 REQUEUE = 85
 STOPPED = (143, -15)  # what a program ends with that SIGTERM stopped
 MOST_LOG = 1 << 28
 FOREIGN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Some hooks of containers set these: a kernel that starts processes of its own would take them for its place."""
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors", ".bin")
+REPORTS = ("metrics.json", "metrics.jsonl")
+"""Files of the output that are new in each start, whether it came further or not."""
+IDLE_STARTS = 2
+"""So many starts in a row that the time limit stops before they leave anything new are a run's last."""
+MOST_COMPARED = 10000  # files of the output
 PIECE = 1 << 16  # bytes of output that are read at once: what a pipe holds
 BEAT = 10.0
 """Seconds between two signs of life: an engine that has forgotten its jobs cannot say whether one runs."""
@@ -55,6 +67,7 @@ class RunStart:
         self.lock, self.written = threading.Lock(), 0
         self.over = threading.Event()
         self.is_full = False
+        self.before: "Record | None" = None
 
     def path(self, *names: str) -> str:
         return os.path.join(self.folder, *names)
@@ -104,20 +117,43 @@ class RunStart:
         for number in (signal.SIGUSR1, signal.SIGTERM):
             signal.signal(number, self.on_signal)
         threading.Thread(target=self.beat, daemon=True).start()
+        begun, self.before = time.time(), self.left()
         code = self.kernel(environment)
         self.over.set()
-        following = self.next(code)
-        self.end(code, following)
+        idle = self.idle(code)
+        following = self.next(code, idle)
+        if idle:
+            self.say(self.about_idle(following, time.time() - begun))
+        self.end(code, following, idle)
         return REQUEUE if following == "requeue" else 128 - code if code < 0 else code
 
-    def next(self, code: int) -> str:
+    def idle(self, code: int) -> int:
+        """How many starts in a row, with this one, were stopped before they left anything new in the output."""
+        is_stopped = code in STOPPED and bool(self.signal) and not self.is_cancelled
+        if not is_stopped or self.before is None or self.left() != self.before:
+            return 0
+        return 1 + int(self.earlier[-1].get("idle") or 0 if self.earlier else 0)
+
+    def about_idle(self, following: str, seconds: float) -> str:
+        """What the log says of a start that left nothing new, and what to do."""
+        stopped = f"start {self.number} was stopped after {seconds:.0f} s, before it had saved anything new"
+        if self.signal == "TERM":
+            return f"{stopped}: a start that comes further is longer, or saves more often"
+        ends = "; the run ends, for another start would not come further" if following == "end" else ""
+        return (
+            f"{stopped}{ends}. Its time limit is too short: give it a longer `time` in its table (or timeout_seconds "
+            "in the experiment), or a smaller `signal_before`, which warns it later"
+        )
+
+    def next(self, code: int, idle: int) -> str:
         """What comes after the kernel's end: "end", "requeue", or "wait", where the engine decides."""
         if self.is_cancelled or code not in STOPPED or not self.signal:
             return "end"
         if self.signal == "TERM":
             return "wait"
-        limits = sum(each.get("signal") == "USR1" for each in self.earlier)
-        return "requeue" if limits < int(self.meta.get("requeues", 0)) else "end"
+        limits = [each for each in self.earlier if each.get("signal") == "USR1"]
+        is_in_vain = idle >= IDLE_STARTS and self.earlier[-1] in limits
+        return "requeue" if len(limits) < int(self.meta.get("requeues", 0)) and not is_in_vain else "end"
 
     def on_signal(self, number: int, _: "FrameType | None") -> None:
         if sys.platform == "win32":
@@ -173,12 +209,32 @@ class RunStart:
             return {}
         return {"COORD_OVERRIDES": json.dumps({resume["setting"]: "."})}
 
+    def left(self) -> "Record | None":
+        """The files of the output, and what tells of each whether it is new; None if it cannot matter or be known."""
+        found: "Record" = {}
+        for folder, _, names in os.walk(self.path("working")) if self.can_go_on else ():
+            for name in names:
+                path = os.path.join(folder, name)
+                try:
+                    about = os.lstat(path)
+                    if not stat.S_ISREG(about.st_mode) or name in REPORTS:
+                        continue
+                    found[path] = (about.st_size, about.st_mtime_ns)
+                    if about.st_size <= PIECE:  # a small one may be written anew in each start, and be the same
+                        with open(path, "rb") as file:
+                            found[path] = hashlib.sha256(file.read()).digest()
+                except OSError:
+                    return None
+            if len(found) > MOST_COMPARED:
+                return None
+        return found if self.can_go_on else None
+
     def kernel(self, environment: "dict[str, str]") -> int:
         """Runs the kernel to its end, with its output into the log; returns its exit code."""
         if sys.platform == "win32":
             raise NotImplementedError
         command = [sys.executable, self.path("kernel.py")]
-        # It gets no SIGUSR1 or SIGTERM of the job's: only what `on_signal` sends.
+        # A session of its own: of the job's signals it gets what `on_signal` sends, unless the engine tells all.
         self.child = child = subprocess.Popen(
             command,
             cwd=self.path("working"),
@@ -187,7 +243,7 @@ class RunStart:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=as_child,
         )
         if self.signal:  # it came before there was a kernel
             child.send_signal(signal.SIGTERM)
@@ -254,10 +310,10 @@ class RunStart:
             except OSError:
                 self.is_full = True  # the job's own output is on the same disk: it is not told there
 
-    def end(self, code: "int | None", following: str) -> None:
+    def end(self, code: "int | None", following: str, idle: int = 0) -> None:
         if self.is_full:
             self.log("stderr", "coord: parts of this log are missing: the disk was full\n")
-        self.note(number=self.number, ended=time.time(), code=code, signal=self.signal, next=following)
+        self.note(number=self.number, ended=time.time(), code=code, signal=self.signal, next=following, idle=idle)
 
     def note(self, **values: Any) -> None:
         """Adds a line to the run's own record; on a full disk, in the room that the push has reserved for it."""
@@ -271,10 +327,16 @@ class RunStart:
             append(self.path("attempts.jsonl"), "\n" + line)  # a part of it may have been written
 
 
-def end_with_parent() -> None:
-    """Lets the kernel end where the starter is killed: it has a session of its own (Linux)."""
+def as_child() -> None:
+    """Lets the kernel end where the starter is killed (Linux), and survive the job's warning.
+
+    Slurm gives the signals of srun, which starts a container, to all processes of the step.
+    """
     if sys.platform == "win32":
         raise NotImplementedError
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if ctypes is None:
+        return
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     except (AttributeError, OSError):

@@ -16,6 +16,7 @@ _ENDED: Mapping[str, tuple[RunState, str, str]] = {
     "CANCELLED": (RunState.CANCELLED, "its job was cancelled", "cancelled"),
     "REVOKED": (RunState.CANCELLED, "its job was revoked", "cancelled"),
     "TIMEOUT": (RunState.ERROR, "its time limit ended it", "time limit"),
+    "WARNED": (RunState.ERROR, "its time limit ended it while it saved: it needs a larger signal_before", "time limit"),
     "DEADLINE": (RunState.ERROR, "its job's deadline ended it", "time limit"),
     "PREEMPTED": (RunState.ERROR, "a more urgent job took its place, and it was not requeued", "preempted"),
     "NODE_FAIL": (RunState.ERROR, "its node failed", "node failed"),
@@ -37,15 +38,18 @@ def session_state(record: RunRecord, queue: object, accounting: object) -> Sessi
     row = queue if isinstance(queue, dict) else accounting if isinstance(accounting, dict) else {}
     state = str(row.get("state", ""))
     if state in _WAITING:
-        return SessionState(RunState.QUEUED, _waiting_for(row), attempts=_stopped(record, "preempted"))
+        message = "; ".join(filter(None, [record.stalled, _waiting_for(row)]))
+        return SessionState(RunState.QUEUED, message, attempts=_stopped(record, "preempted"))
     if state in _GOING:
-        return SessionState(RunState.RUNNING, attempts=record.attempts)
+        return SessionState(RunState.RUNNING, record.stalled, attempts=record.attempts)
     if record.is_complete:
         # It was stopped after its work: Slurm calls that a time-out or a preemption.
         return SessionState(RunState.COMPLETE, attempts=record.attempts)
     if record.is_cancelled:
         return SessionState(RunState.CANCELLED, attempts=_stopped(record, "cancelled"))
     if state:
+        if state == "TIMEOUT" and record.signal == "USR1":
+            state = "WARNED"
         ended, message, reason = _ENDED.get(state, (RunState.ERROR, f"Slurm says {clean(state)[:40]}", ""))
         return SessionState(ended, _explained(record, message), attempts=_stopped(record, reason))
     return _forgotten(record)

@@ -12,7 +12,7 @@ from coordinator.project.project import Project
 from coordinator.project.result_settings import MetricsSettings
 from coordinator.results.events import Event
 from coordinator.runs.refresh import current_log, newest_first, refresh_run
-from coordinator.target.protocol import LogRecord, RunState, SessionState
+from coordinator.target.protocol import Attempt, LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import BARE
 from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget, records_of
@@ -122,6 +122,15 @@ def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
     assert (run.state, run.last_event) == (RunState.QUEUED, NINTH)
     assert "log ada/smoke v4" not in target.asked
     assert current_log(Workspace(tiny, ledger, target), run) == []
+
+
+def test_why_it_waited_is_no_reason_once_it_runs(tiny: Project, ledger: Ledger) -> None:
+    """A cluster says why a run waits; when it has started, that is not so any more."""
+    target = MemoryTarget(session=SessionState(RunState.QUEUED, "Slurm: Resources"))
+    run = _refreshed(tiny, ledger, target)
+    assert run.message == "Slurm: Resources"
+    target.session = SessionState(RunState.RUNNING, attempts=(Attempt(1, datetime.now(UTC)),))
+    assert refresh_run(Workspace(tiny, ledger, target), run).message == ""
 
 
 def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger) -> None:

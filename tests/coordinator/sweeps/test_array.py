@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coordinator.bundle import sources
 from coordinator.bundle.bootstrap import stamp_of
-from coordinator.errors import CoordError, NoAnswer, TargetError, UsageError
+from coordinator.errors import CoordError, ExperimentError, NoAnswer, TargetError, UsageError
 from coordinator.sweeps.push import SweepOptions, resume
 from coordinator.target.abilities import ABILITIES, Abilities
 from coordinator.target.kernel_ref import KernelRef
@@ -92,6 +95,29 @@ def test_a_lost_answer_pushes_nothing_twice(sweeper: Sweeper, arrays: Arrays) ->
     assert len(sweeper.pushed) == 4
     assert sweeper.versions == dict.fromkeys(slugs(NAMES), 1)
     assert all(run.version == 1 for run in sweeper.ledger.runs())
+
+
+def test_the_sources_are_read_once_for_all(sweeper: Sweeper, arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for the plan and once for the push, however many they are; changed between the two, none is sent."""
+    asked: list[str] = []
+
+    def counted(root: Path, entry: str, *further: Any, **options: Any) -> sources.Collected:
+        asked.append(entry)
+        return gather(root, entry, *further, **options)
+
+    gather = sources.gather
+    monkeypatch.setattr(sources, "gather", counted)
+    sweep = sweeper.begin()
+    assert len(asked) == 1
+    engine = sweeper.project.root / "tiny_model" / "engine.py"
+    engine.write_text((before := engine.read_text()).replace("0.05", "0.06"))
+    with pytest.raises(ExperimentError, match="is not what it was when the sweep"):
+        sweeper.resume(sweep)
+    assert arrays.caps == []
+    engine.write_text(before)
+    asked.clear()
+    assert sweeper.resume(sweep) == []
+    assert (len(asked), arrays.caps, len(sweeper.pushed)) == (1, [None], len(NAMES))
 
 
 def test_a_cap_needs_arrays(sweeper: Sweeper) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,10 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from coordinator.target.cluster import ClusterPlace
 from coordinator.target.cluster.starter import REQUEUE
+from coordinator.target.protocol import RunState
+from coordinator.target.slurm.states import session_state
 from tests.coordinator.target.cluster.places import claimed, place as place, place_at, start
 
 GOES_ON = """\
@@ -26,6 +30,15 @@ print(f"begun {os.environ.get('COORD_OVERRIDES')}\\n", end="")  # in one piece: 
 if "COORD_OVERRIDES" not in os.environ:
     time.sleep(60)
 """
+LOADS = """\
+import time
+with open("config.json", "w") as config, open("metrics.json", "a") as metrics:
+    config.write(f"same")
+    metrics.write("x")
+print("begun\\n", end="")
+time.sleep(60)
+"""
+"""A program that is still loading when it is stopped."""
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -99,6 +112,21 @@ def test_a_warned_kernel_saves_and_goes_on(place: ClusterPlace) -> None:
     assert times == sorted(times), "one log, with one clock"
 
 
+def test_a_warning_for_all_processes_is_the_starters(place: ClusterPlace) -> None:
+    """Slurm tells all of them if srun has started the job's program, as it does for a container of its own."""
+    ref, folder = claimed(place, GOES_ON + "import subprocess\nsubprocess.run(['sleep', '60'])\n")
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=1)
+    job = start(folder)
+    _begun(folder)
+    for process in psutil.Process(job.pid).children(recursive=True):
+        process.send_signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait() == REQUEUE
+    assert (folder / "working" / "state.pth").read_text() == "s"
+    assert place.records([ref])[0].code == 143
+
+
 def test_the_limit_of_requeues(place: ClusterPlace) -> None:
     ref, folder = claimed(place, GOES_ON)
     _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=0)
@@ -108,6 +136,46 @@ def test_the_limit_of_requeues(place: ClusterPlace) -> None:
     assert job.wait() == 143
     (record,) = place.records([ref])
     assert (record.following, record.signal) == ("end", "USR1")
+
+
+def test_starts_that_save_nothing_are_no_endless_loop(place: ClusterPlace) -> None:
+    """The second in a row that the limit stops is the last one; the log and the state say why and what to do."""
+    ref, folder = claimed(place, LOADS)
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=9)
+    warnings = [(signal.SIGUSR1, 85), (signal.SIGTERM, 143), (signal.SIGUSR1, 85), (signal.SIGUSR1, 143)]
+    said = [""]
+    for number, (warning, code) in enumerate(warnings, 1):
+        job = start(folder)
+        _begun(folder, number)
+        job.send_signal(warning)
+        assert job.wait() == code
+        (record,) = place.records([ref])
+        state = session_state(record, {"state": "PENDING", "reason": "BeginTime"}, None)
+        assert record.idle == number - 1, "metrics.json and a file with the same text are nothing new"
+        said.append(state.message)
+    assert said[1] == "Slurm: BeginTime"
+    assert said[2].startswith("start 2 had saved nothing new when stopped: jobs that are not preempted")
+    assert said[3].startswith(
+        "its last 2 starts had saved nothing new when the time limit came: it needs a longer `time`"
+    )
+    assert state.state is RunState.ERROR
+    assert said[4].startswith("its time limit stopped it, in start 4; its last 3 starts had saved nothing new")
+    text = _text(place, ref)
+    assert text.count("before it had saved anything new") == 3
+    assert text.count("the run ends, for another start would not come further. Its time limit is too short") == 1
+
+
+def test_a_start_that_saves_is_progress(place: ClusterPlace) -> None:
+    """Also if it replaces a file by one of the same size: the run goes on as often as it may."""
+    ref, folder = claimed(place, LOADS.replace("same", "{time.time_ns()}"))
+    _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=9)
+    for number in (1, 2, 3):
+        job = start(folder)
+        _begun(folder, number)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait() == REQUEUE
+    (record,) = place.records([ref])
+    assert (record.idle, record.stalled) == (0, "")
 
 
 def test_a_kernel_that_cannot_go_on_uses_its_time(place: ClusterPlace) -> None:
@@ -149,7 +217,7 @@ def test_a_continued_run_needs_a_state_of_its_own(place: ClusterPlace) -> None:
 
 
 def test_a_cancelled_run_does_not_come_back(place: ClusterPlace) -> None:
-    ref, folder = claimed(place, GOES_ON)
+    ref, folder = claimed(place, "import time\nprint('begun\\n', end='')\ntime.sleep(60)")
     _change(folder, resume={"setting": "train.resume_from", "continues": False}, requeues=3)
     job = start(folder)
     _begun(folder)
@@ -160,6 +228,7 @@ def test_a_cancelled_run_does_not_come_back(place: ClusterPlace) -> None:
     (record,) = place.records([ref])
     assert (record.is_cancelled, record.following) == (True, "end")
     assert [each.reason for each in record.attempts] == ["cancelled"]
+    assert "before it had saved" not in _text(place, ref)
 
 
 def test_cancelled_before_its_start(place: ClusterPlace) -> None:
@@ -228,10 +297,20 @@ def test_the_end_is_recorded_on_a_full_disk(tmp_path: Path) -> None:
         os.system(f"umount {root}")
 
 
-def test_a_live_log_is_followed(place: ClusterPlace) -> None:
-    ref, folder = claimed(place, "import time\nfor n in range(3):\n    print(f'line {n}')\n    time.sleep(0.3)")
+def test_a_live_log_is_followed(place: ClusterPlace, tmp_path: Path) -> None:
+    """Who stops reading has missed nothing later; what tells the far side that somebody reads is no part of a log."""
+    quick = tmp_path / "quick.py"
+    quick.write_text("NOTHING_EVERY = 0.05\n")
+    place = ClusterPlace("uni", "ada", dataclasses.replace(place.far, parts=(quick,)))
+    ref, folder = claimed(
+        place, "import time\nfor n in range(3):\n    print(f'line {n}\\n', end='')\n    time.sleep(0.5)"
+    )
     job = start(folder)
-    seen = "".join(record.data for record in place.follow(ref, idle_seconds=20))
-    assert seen == "line 0\nline 1\nline 2\n"
+    seen = place.follow(ref, idle_seconds=20)
+    text = ""
+    while "line 1" not in text:
+        text += next(seen).data
+    seen.close()  # type: ignore[attr-defined]
+    assert "".join(record.data for record in place.follow(ref, idle_seconds=20)) == "line 0\nline 1\nline 2\n"
     assert job.wait() == 0
-    assert _text(place, ref) == seen
+    assert _text(place, ref) == "line 0\nline 1\nline 2\n"

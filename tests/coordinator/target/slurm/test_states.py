@@ -59,6 +59,13 @@ def test_what_decides(
     assert (str(found.state), [each.reason for each in found.attempts]) == (state, reasons)
 
 
+def test_a_program_that_does_not_get_to_save_is_told_what_to_do() -> None:
+    """Its job was ended by the limit after the warning, and left no end."""
+    found = session_state(_record({**STARTED, "signal": "USR1"}), {"state": "TIMEOUT"}, None)
+    assert found.message == "its time limit ended it while it saved: it needs a larger signal_before"
+    assert session_state(_record(STARTED), {"state": "TIMEOUT"}, None).message == "its time limit ended it"
+
+
 def test_why_it_waits_and_what_was_said() -> None:
     assert (
         session_state(_record(), {"state": "PENDING", "reason": "Priority\x1b[31m"}, None).message == "Slurm: Priority"
