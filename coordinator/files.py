@@ -62,7 +62,8 @@ def explained(error: OSError | UnicodeEncodeError) -> FileError:
         return FileError(f"{error.object!a} cannot be written as {error.encoding}: {error.reason}")
     files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     what = error.strerror or str(error) or type(error).__name__
-    place = Path(error.filename) if isinstance(error.filename, str) else Path()
+    written = error.filename2 or error.filename  # of a copy, the second one
+    place = Path(written) if isinstance(written, str) else Path()
     return FileError(
         f"{files}: {what}" if files else what,
         hint=_LONG if is_too_long(error) else full_hint(error, place) or _HINTS.get(error.errno or 0),

@@ -93,12 +93,12 @@ def serve(
     store = Store(root, settings=settings)
     server = _server(create_app(store, token_user=token_user, url_lifetime=url_lifetime), faults)
     with _listen("127.0.0.1", port) as listener:
-        print(_where(url_of(*listener.getsockname()[:2]), store, token_user), flush=True)
-        if warning := isolation.warning(settings):
-            print(f"note: {warning}", file=sys.stderr, flush=True)
         # SIGTERM is handled like Ctrl-C, so unused faults are reported then, too.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            print(_where(url_of(*listener.getsockname()[:2]), store, token_user), flush=True)
+            if warning := isolation.warning(settings):
+                print(f"note: {warning}", file=sys.stderr, flush=True)
             server.run([listener])
         except KeyboardInterrupt:
             pass  # uvicorn has shut down and raises the signal again

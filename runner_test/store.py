@@ -141,7 +141,7 @@ class Store:
             version = self._version(kernel, max(numbers, default=0) + 1, pushed)
             made = VersionPaths(staging / "versions" / str(version.number))
             made.folder.mkdir(parents=True)
-            made.source.write_text(pushed.source, encoding="utf-8", newline="")
+            files.write_text(made.source, pushed.source)
             progress.write(made, SessionProgress(State.QUEUED if pushed.runs else State.NEW_SCRIPT))
             write_version(made, version)
             if not pushed.runs:

@@ -1,26 +1,29 @@
 """Runs the commands of a page in order, and compares what they print with what the page shows.
 
 A comment above a block tells what its commands do not: `<!-- before: NAME -->` calls a function that does what the text
-says a reader has done, and `<!-- not run: WHY -->` leaves the block out.
+says a reader has done, `<!-- stays: WHY -->` lets its command go on until the end of the page, and
+`<!-- not run: WHY -->` leaves the block out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.coordinator.command import DEADLINE
+from tests.coordinator.command import COORD, DEADLINE
 from tests.documented import plain
 from tests.warm import COMMANDS, run_warm
 
-_COMMENT = re.compile(r"\s*<!-- (before|not run): (.+) -->")
+_COMMENT = re.compile(r"\s*<!-- (before|stays|not run): (.+) -->")
 _PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing ")
 """Lines that come or not, by how fast a session is, or that a page shows once."""
 _HEX = re.compile(r"\b(?=[a-z]*\d)[0-9a-f]{10,}\b")
@@ -43,6 +46,8 @@ class Block:
     steps: tuple[tuple[str, tuple[str, ...]], ...]
     """Commands, and the lines that the page shows below each."""
     before: tuple[str, ...] = ()
+    stays: bool = False
+    """Its command is one that goes on."""
     not_run: str = ""
 
 
@@ -58,7 +63,9 @@ def blocks(page: Path) -> Iterator[Block]:
                 continue
             if any(each.startswith("$ ") for each in inside):
                 before = tuple(filter(None, marks.get("before", "").split(", ")))
-                yield Block(f"{page.name}:{start}", tuple(_steps(inside)), before, marks.get("not run", ""))
+                yield Block(
+                    f"{page.name}:{start}", tuple(_steps(inside)), before, "stays" in marks, marks.get("not run", "")
+                )
             inside, marks = None, {}
         elif inside is not None:
             inside.append(line[indent:])
@@ -82,7 +89,9 @@ class Shell:
 
     folder: Path
     home: Path
-    environment: dict[str, str] = field(default_factory=lambda: {**os.environ, "COLUMNS": "80"})
+    environment: dict[str, str] = field(default_factory=lambda: {**os.environ, "COLUMNS": "80", "BROWSER": "true"})
+    started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """Commands that go on."""
 
     def __call__(self, command: str) -> str:
         """Runs a command; what it prints, on both streams. AssertionError for an exit code other than 0."""
@@ -102,6 +111,21 @@ class Shell:
         is_coord = words[0] == "coord" and not {"|", "&&", "<", ">"} & {*words}
         done = self._coord(words[1:]) if is_coord else self._other(command)
         return done.returncode, done.stdout.replace("python -m coordinator", "coord")
+
+    def start(self, command: str, lines: int) -> str:
+        """Starts a `coord` command that goes on; the first lines that it prints. `started.close()` ends it."""
+        process = subprocess.Popen(
+            [*COORD, *shlex.split(command)[1:]],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.callback(process.communicate)
+        self.started.callback(process.send_signal, signal.SIGINT)
+        assert process.stdout is not None
+        return "".join(process.stdout.readline() for _ in range(lines))
 
     def _coord(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=COMMANDS, is_merged=True)
@@ -152,7 +176,7 @@ def run_page(page: Path, shell: Shell, before: Mapping[str, Callable[[Shell], ob
         for name in block.before:
             before[name](shell)
         for command, shown in block.steps if not block.not_run else ():
-            code, printed = shell.run(command)
+            code, printed = (0, shell.start(command, len(shown))) if block.stays else shell.run(command)
             printed = shell.shown(printed)
             is_failure = any(line.startswith(("coord: ", "Error: ", "FAILS")) for line in shown)
             why = f"exit code {code}" if code and not is_failure else difference(shown, printed) if shown else ""

@@ -15,7 +15,10 @@ from collections.abc import Callable
 from tests.pages import Shell
 from tests.paths import ROOT, SAMPLES
 
-BEFORE: dict[str, Callable[[Shell], object]] = {}
+BEFORE: dict[str, Callable[[Shell], object]] = {
+    "page_is_open": lambda shell: shell.start("coord ui", lines=1),
+    "page_is_closed": lambda shell: shell.started.close(),
+}
 
 
 def _named(do: Callable[[Shell], object]) -> Callable[[Shell], object]:

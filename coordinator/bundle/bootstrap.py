@@ -138,26 +138,34 @@ def verified(files: Packed, archive: str) -> dict[str, bytes]:
 def new_session(contents: dict[str, bytes], config: str) -> Path:
     """Makes this process's own directory, with the files in `sources/` and the config; removed when the process ends.
 
-    It lies in the first temporary directory that has room for it, and never in the working directory, where everything
-    is the kernel's output.
+    It never lies in the working directory, where everything is the kernel's output.
     """
+
+    def fill(session: Path) -> None:
+        (session / "sources").mkdir()
+        for path, data in contents.items():
+            (session / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
+            (session / "sources" / path).write_bytes(data)
+        if config:
+            (session / CONFIG_FILE).write_text(config, encoding="utf-8")
+
+    return own_folder("sources", fill)
+
+
+def own_folder(what: str, fill: Callable[[Path], None]) -> Path:
+    """A new folder that `fill` has filled, in the first temporary directory that has room; this process removes it."""
     failures = []
     for temporary in dict.fromkeys([os.environ.get("TMPDIR") or TEMPORARY[0], *TEMPORARY]):
-        session = Path(temporary).absolute() / f"coord-{os.urandom(8).hex()}"
+        folder = Path(temporary).absolute() / f"coord-{os.urandom(8).hex()}"
         try:
-            session.mkdir(0o700)  # only this user may write what is run from there
-            atexit.register(remove, session, os.getpid())
-            (session / "sources").mkdir()
-            for path, data in contents.items():
-                (session / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
-                (session / "sources" / path).write_bytes(data)
-            if config:
-                (session / CONFIG_FILE).write_text(config, encoding="utf-8")
-            return session
+            folder.mkdir(0o700)  # only this user may write what is run from there
+            atexit.register(remove, folder, os.getpid())
+            fill(folder)
+            return folder
         except OSError as error:
             failures.append(f"{temporary}: {error.strerror or error}")
-            remove(session, os.getpid())
-    raise SystemExit(f"coord: the sources cannot be unpacked ({'; '.join(failures)})")
+            remove(folder, os.getpid())
+    raise SystemExit(f"coord: the {what} cannot be unpacked ({'; '.join(failures)})")
 
 
 def remove(session: Path, owner: int) -> None:

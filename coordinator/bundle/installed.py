@@ -8,7 +8,6 @@ This code uses the standard library only. It is a part of the kernels that need 
 its tests.
 """
 
-import atexit
 import hashlib
 import importlib.metadata
 import os
@@ -20,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.attached import attached
-from coordinator.bundle.bootstrap import TEMPORARY, remove
+from coordinator.bundle.bootstrap import own_folder
 
 Wheel = Mapping[str, str]
 """`file`, `sha256`, `name`, `version`."""
@@ -79,25 +78,15 @@ def has_already(wheel: Wheel) -> bool:
 
 
 def unpacked(mount: Path, wheels: Sequence[Wheel]) -> Path:
-    """A new folder with the content of the wheels, in the first temporary directory that has room for it.
+    """A new folder with the content of the wheels, which is removed when the process ends."""
 
-    It is removed when the process ends.
-    """
-    failures = []
-    for temporary in dict.fromkeys([os.environ.get("TMPDIR") or TEMPORARY[0], *TEMPORARY]):
-        folder = Path(temporary).absolute() / f"coord-{os.urandom(8).hex()}"
-        try:
-            folder.mkdir(0o700)  # only this user may write what is run from there
-            atexit.register(remove, folder, os.getpid())
-            with ThreadPoolExecutor() as pool:
-                files, digests = zip(*((mount / wheel["file"], wheel["sha256"]) for wheel in wheels), strict=True)
-                list(pool.map(unpack, files, digests, [folder] * len(wheels)))
-            write_commands(folder)
-            return folder
-        except OSError as error:
-            failures.append(f"{temporary}: {error.strerror or error}")
-            remove(folder, os.getpid())
-    raise SystemExit(f"coord: the wheels cannot be unpacked ({'; '.join(failures)})")
+    def fill(folder: Path) -> None:
+        with ThreadPoolExecutor() as pool:
+            files, digests = zip(*((mount / wheel["file"], wheel["sha256"]) for wheel in wheels), strict=True)
+            list(pool.map(unpack, files, digests, [folder] * len(wheels)))
+        write_commands(folder)
+
+    return own_folder("wheels", fill)
 
 
 def unpack(file: Path, sha256: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ record) is left out.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from coordinator.bundle.sizes import FOUND_MAX
 from coordinator.errors import BundleError
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution, PackagePath
+    from importlib.metadata import Distribution
 
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
@@ -83,13 +84,14 @@ def why_not_pure(distribution: Distribution) -> str | None:
         return "is installed as editable: install it without -e, or put its source into the project"
     if not distribution.read_text("RECORD"):
         return "was not installed from a wheel (it has no RECORD): install it again with pip"
-    native = next((path for path in distribution.files or [] if _is_native(path)), None)
+    recorded = _recorded(distribution)
+    native = next(filter(_is_native, recorded), None)
     if native is not None:
         return f"is not pure Python ({native})"
     wheel = distribution.read_text("WHEEL") or ""
     if "root-is-purelib: false" in wheel.lower():
         return "is not pure Python (its wheel was built for one platform)"
-    start_up = next((path for path in distribution.files or [] if path.suffix == ".pth" and len(path.parts) == 1), None)
+    start_up = next((path for path in recorded if path.suffix == ".pth" and len(path.parts) == 1), None)
     return f"works only in site-packages ({start_up} is read when Python starts)" if start_up else None
 
 
@@ -203,11 +205,17 @@ def _files(found: Distribution) -> Iterator[SourceFile]:
             ) from error
 
 
+def _recorded(found: Distribution) -> list[PurePosixPath]:
+    """The files that were installed. (`Distribution.files` leaves out those that are missing, since Python 3.12.)"""
+    lines = (found.read_text("RECORD") or "").splitlines()
+    return [PurePosixPath(row[0]) for row in csv.reader(lines) if row]
+
+
 def _packed(found: Distribution) -> list[PurePosixPath]:
     """The files of site-packages that go into the bundle."""
     return [
-        PurePosixPath(path)
-        for path in found.files or []
+        path
+        for path in _recorded(found)
         if ".." not in path.parts
         and not path.is_absolute()
         and "__pycache__" not in path.parts
@@ -235,7 +243,7 @@ def _check_not_local(root: Path, modules: Collection[str]) -> None:
             )
 
 
-def _is_native(path: PackagePath) -> bool:
+def _is_native(path: PurePosixPath) -> bool:
     return path.suffix in _NATIVE or ".so." in path.name
 
 

@@ -8,6 +8,7 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, command, find_run, workspace
+from coordinator.cli.naming import run_names
 from coordinator.cli.terminal import answer, say, show_csv, show_markdown
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 
@@ -53,12 +54,9 @@ def compare(
     shows how far two runs of that config may differ by luck.
     """
     from coordinator.comparison import compare as verb
-    from coordinator.ledger import joined
 
     with workspace() as here:
-        found = verb.compare_experiments(
-            here, joined(names, targets=here.project.settings.target_names), metric=metric, paired=paired
-        )
+        found = verb.compare_experiments(here, run_names(names), metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -245,11 +243,9 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
     from coordinator.ledger import is_seed_of
     from coordinator.project import experiment_names
 
-    if version is not None:
+    if version is not None or target is not None:
         run = find_run(here.ledger, exp, target, version)
         return [run.experiment], run
-    if target is not None:
-        raise UsageError("--target says whose run: with --version only")
     known = here.ledger.experiments()
     known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     names = [exp] if exp in known else sorted(each for each in known if is_seed_of(each, exp))

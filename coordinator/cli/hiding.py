@@ -8,7 +8,7 @@ import typer
 
 from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, workspace
-from coordinator.cli.naming import is_experiment, target_names
+from coordinator.cli.naming import run_names
 from coordinator.cli.terminal import answer, say, show_text
 
 app = App()
@@ -25,13 +25,12 @@ def hide(names: Names, undo: Undo = False, target: TargetOption = None, as_json:
     The ledger, their results and their kernels stay, and --undo lets them count again. A session that is going on
     goes on. Work that only a hidden run has done is pushed again.
     """
-    from coordinator.ledger import joined, parse_run_name
+    from coordinator.ledger import parse_run_name
     from coordinator.runs import hide as verb
 
     with workspace() as here:
-        words = joined(names, is_experiment=is_experiment, targets=target_names())
         found = (verb.show_runs if undo else verb.hide_runs)(
-            here, [parse_run_name(name).with_options(target) for name in words]
+            here, [parse_run_name(name).with_options(target) for name in run_names(names)]
         )
     if as_json:
         answer([each.run.to_json() for each in found])

@@ -18,6 +18,7 @@ from coordinator.cli.common import (
     this_project,
     workspace,
 )
+from coordinator.cli.naming import at_pages
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.disk import hint as full_hint
 from coordinator.errors import ProjectError, UsageError, did_you_mean
@@ -70,7 +71,7 @@ def show(
 @command
 def refresh(
     log: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(help="A kernel's log, or the output of pip list; or a fetched run.", metavar="[LOG|NAME]"),
     ] = None,
     run: OptionalExp = None,
@@ -89,16 +90,19 @@ def refresh(
     from coordinator.maintenance import log_of, refresh_image
 
     project = this_project()
-    if log is not None and run is None and len(log.parts) == 1 and not log.suffix and not log.exists():
-        log, run = None, str(log)
+    if log is not None and run is None and not Path(log).exists():
+        (named,) = at_pages([log])
+        if named != log or not Path(log).suffix:
+            log, run = None, named
     if (log is None) == (run is None):
         raise UsageError("which log? Name a file, or a fetched run")
-    if log is None and run is not None:
+    if log is not None:
+        file = Path(log)
+    elif run is not None:
         name = parse_run_name(run).with_options(target, version)
         with workspace() as here:
-            log = log_of(project, find_run(here.ledger, name.experiment, name.target, name.version))
-    assert log is not None
-    image = refresh_image(project, log, python=python)
+            file = log_of(project, find_run(here.ledger, name.experiment, name.target, name.version))
+    image = refresh_image(project, file, python=python)
     say(f"{image}: {len(image.packages)} packages")
     show_text(project.relative(project.image_table))
 

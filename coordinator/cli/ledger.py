@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,7 @@ def check(
     if as_json:
         answer(found.to_json())
     for missed in found.not_asked:
-        say(f"left out: {missed.what}\n    {missed.hint}")
+        say(f"left out: {missed.what}\n{textwrap.indent(missed.hint, '    ')}")
     runs = "the runs cannot be counted" if found.runs is None else f"{found.runs} run{'s' * (found.runs != 1)}"
     repaired = len(found.repaired)
     say(f"{runs}, {repaired} problem{'s' * (repaired != 1)} repaired, {len(found.left)} left")

@@ -85,7 +85,7 @@ MANUAL: dict[str, Manual] = {
     "cancel": Manual("run", ("coord cancel base", "coord cancel base@v3 --yes"), "docs/guide.md"),
     "continue": Manual(
         "run",
-        ("coord continue base", "coord continue base@v3 --set optim.epochs=20"),
+        ("coord continue base", "coord continue base --set train.epochs=20"),
         "docs/guide.md#continuing-and-keeping-a-run",
     ),
     "rehearse": Manual(
@@ -162,7 +162,7 @@ MANUAL: dict[str, Manual] = {
     "image": Manual("keep", ("coord image show", "coord image show numpy"), "docs/packages.md"),
     "image show": Manual("keep", ("coord image show", "coord image show numpy"), "docs/packages.md"),
     "image refresh": Manual(
-        "keep", ("coord image refresh kernel.log", "coord image refresh --exp base"), "docs/packages.md"
+        "keep", ("coord image refresh kernel.log", "coord image refresh probe@v1"), "docs/packages.md"
     ),
     "image probe": Manual("keep", ("coord image probe", "coord image probe -o probe.py"), "docs/packages.md"),
     "local": Manual("keep", ("coord local serve", "coord local add-competition titanic data"), "docs/local_kaggle.md"),

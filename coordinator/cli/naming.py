@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SCHEMES = ("http://", "https://")
 _WORDS = "words"
 """The parameter that gets the bare words."""
 
@@ -50,9 +51,12 @@ def takes_bare_name(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         values: dict[str, Any] = dict(kwargs)
-        words = _names(values.pop(_WORDS, None) or ())
+        words = values.pop(_WORDS, None) or []
+        words = run_names(words) if own is None else joined_names([*at_pages(words[:1]), *words[1:]])
+        if isinstance(values["exp"], str):
+            (values["exp"],) = at_pages([values["exp"]])
         if is_list:
-            values["exp"] = list(dict.fromkeys([*words, *values["exp"]]))
+            values["exp"] = list(dict.fromkeys([*words, *at_pages(values["exp"])]))
         else:
             values["exp"], rest = _split(words, values["exp"], most=1 if own is None else 2)
             if own is not None:
@@ -100,7 +104,23 @@ def _converted(own: inspect.Parameter, rest: str | None) -> Any:
     return None if rest is None else kinds[0](rest)
 
 
-def _names(words: Sequence[str]) -> list[str]:
+def run_names(words: Sequence[str]) -> list[str]:
+    """The names in words that may be addresses of runs, or labels that were pasted from a table."""
+    return joined_names(at_pages(words))
+
+
+def at_pages(words: Sequence[str]) -> list[str]:
+    """The words, with the name of a run in place of the address of its page."""
+    if not any(word.startswith(_SCHEMES) for word in words):
+        return list(words)
+    from coordinator.cli.common import this_project
+    from coordinator.ledger import Ledger, at_address
+
+    with Ledger(this_project().ledger) as ledger:
+        return [str(at_address(ledger, word)) if word.startswith(_SCHEMES) else word for word in words]
+
+
+def joined_names(words: Sequence[str]) -> list[str]:
     """The words, where a label that was pasted from a table is one: `base local-v3`."""
     if len(words) < 2:
         return list(words)

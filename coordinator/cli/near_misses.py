@@ -123,6 +123,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "--most": ("--limit",),
     "--max": ("--limit",),
     "--head": ("--limit",),
+    "--top": ("--limit",),
     "-n": ("--limit",),
     "--experiment": ("--exp",),
     "--config": ("--exp", "--set"),

@@ -44,6 +44,7 @@ What coord prints as the name of a run, every command takes.
   base@local-v3    version 3 on that target; --version 3 --target local
   base local-v3    the same, as tables print it (copy and paste)
   local/base       its newest run on that target
+  https://...      the page of a run, as push and status --url print it
   base--lr0.1-s0   a member of a sweep: an experiment like any other
   base@recorded    values that the YAML file records; only in compare
 

@@ -65,6 +65,11 @@ def fetch_dataset(workspace: Workspace, reference: str, folder: Path) -> Fetched
             else "Its name is in the address of its page: kaggle.com/datasets/OWNER/SLUG.",
         )
     version = place.version or there.newest
+    if version > there.newest:
+        raise NoAccess(
+            f"{place.address} has no version {version} on {workspace.target.name}",
+            hint=f"Its newest is {there.newest}: {command_line('coord', 'data', 'fetch', place.address, str(folder))}",
+        )
     folder = folder.resolve()
     lock = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     with held(workspace.project.fetch_lock(lock), wait=True):

@@ -24,6 +24,7 @@ from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, t
 from .run_name import (
     RECORDED as RECORDED,
     RunName as RunName,
+    at_address as at_address,
     find_named as find_named,
     is_seed_of as is_seed_of,
     joined as joined,

@@ -5,6 +5,7 @@ base@v3               its version 3
 base@local-v3         its version 3 on that target; also as `local/base@v3`, and as tables print it, `base local-v3`
 local/base            its newest run on that target
 base@recorded         the values that its YAML file records; no run
+https://...           the page of a run, as `coord push` and `coord status --url` print it
 """
 
 from __future__ import annotations
@@ -117,6 +118,15 @@ def find_named(ledger: Ledger, name: RunName) -> Run:
         if not ran:
             raise
         raise RunNotFound(f"{name.experiment} ran once a seed, as {', '.join(ran)}", hint="Name one of them.") from None
+
+
+def at_address(ledger: Ledger, address: str) -> RunName:
+    """The run whose page is there; of a page that several versions have, the newest one. Raises RunNotFound."""
+    page = address.partition("?")[0].rstrip("/")
+    for run in ledger.runs(hidden=True):
+        if page.endswith(f"/runs/{run.id}") or (run.url and page == run.url.partition("?")[0].rstrip("/")):
+            return RunName(run.experiment, run.target, run.version)
+    raise RunNotFound(f"no run of this project has the page {address}", hint="See: coord status --url")
 
 
 def is_seed_of(experiment: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, Pool, all_candidates, find_candidate
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.ledger import Run, all_submissions, now, remarks_of
+from coordinator.ledger import Run, all_submissions, meant, now, parse_run_name, remarks_of
 from coordinator.progress import Count
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
@@ -95,6 +95,9 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     with workspace.progress(Count("reading the runs")):
         candidates = all_candidates(workspace, pool=pool)
     compared = find_candidate(workspace, baseline, pool) if baseline is not None else None
+    for name in map(parse_run_name, names):
+        if not meant(pool.runs, name) and meant(pool.every, name):
+            raise RunNotFound(f"all runs of {name} are hidden: they do not count", hint="See: coord runs --hidden")
     chosen = choose(runs, candidates, names, files, every=contents.every)
     if contents.most is not None:
         newest = list(dict.fromkeys(run.experiment for run in chosen))[: contents.most]

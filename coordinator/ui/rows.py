@@ -92,12 +92,13 @@ def row_of(run: Run, events: Sequence[Event], remarks: Sequence[Remark]) -> RunR
 
 
 def about(run: Run, events: Sequence[Event] = ()) -> str:
-    """The last that its log reported while it goes on; why it did not complete."""
+    """The last that its log reported while it goes on, or until its results are here; why it did not complete."""
     if run.state.is_active:
         told = next((event for event in reversed(events) if event.kind in ("epoch", "fold")), run.last_event)
         return clean(str(told)) if told else ""
     if run.state is RunState.COMPLETE:
-        return clean(run.message.partition("\n")[0])
+        reported = str(run.last_event) if run.fetched_at is None and run.last_event else ""
+        return clean(run.message.partition("\n")[0] or reported)
     error = run.reported.error
     return clean((error.line if error else run.message).partition("\n")[0])
 

@@ -5,9 +5,11 @@ Which index pip asks, and with which credentials, is the user's own configuratio
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -75,8 +77,18 @@ def run_pip(image: Image, folder: Path, command: Sequence[str], downloads: Downl
             process.kill()
             raise
     if process.returncode != 0:
+        _check_room(lines, Path(command[command.index("--dest") + 1]) if "--dest" in command else folder)
         raise _failure(image, "".join(lines))
     return "".join(lines)
+
+
+def _check_room(lines: Sequence[str], folder: Path) -> None:
+    """Raises an OSError with the file's name if pip had no room; pip names the file, or is writing to `folder`."""
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        for line in lines:
+            if f"[Errno {number}]" in line:
+                named = re.findall(r"'([^']+)'", line)
+                raise OSError(number, os.strerror(number), named[-1] if named else str(folder))
 
 
 def _failure(image: Image, output: str) -> ProjectError | NoAnswer:

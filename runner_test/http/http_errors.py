@@ -47,14 +47,15 @@ def no_room(error: OSError) -> str:
     """What to say of a disk that is full, or of a quota that is used up; empty for any other error."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ""
-    return f"the disk of the local Kaggle is full: {error.filename or error.strerror}. Free some space there"
+    where = error.filename2 or error.filename or error.strerror
+    return f"the disk of the local Kaggle is full: {where}. Free some space there"
 
 
 async def _of_the_disk(request: Request, error: Exception) -> Response:
     """A full disk is no mistake of this program: the client gets the reason, and no traceback is printed."""
     assert isinstance(error, OSError)
     told = no_room(error)
-    return error_response(500, told) if told else await _broken(request, error)
+    return error_response(507, told) if told else await _broken(request, error)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

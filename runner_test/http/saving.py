@@ -94,9 +94,10 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
     except TooManySessions as refused:
         return new(ApiSaveKernelResponse, error=str(refused))
     except OSError as failed:
-        if not (told := no_room(failed)) or caller.store.newest(reference) != before:
+        if not (told := no_room(failed)):
             raise
-        raise Refusal(422, told) from failed  # nothing was made
+        was_made = caller.store.newest(reference) != before
+        raise Refusal(500 if was_made else 507, told) from failed
     kernel = caller.store.kernel(reference)
     return new(
         ApiSaveKernelResponse,

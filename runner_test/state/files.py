@@ -20,10 +20,22 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     new = _beside(path)
     try:
-        yield new
+        with naming(path):
+            yield new
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an OSError of the block the file's name: after writing it has none, and nobody knows which disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
+        raise
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class Receiver:
             yield None
             return
         try:
-            with path.open("ab") as file:
+            with files.naming(path), path.open("ab") as file:
                 before = file.seek(0, os.SEEK_END)
                 receiver = cls(file, upload, begin, end)
                 try:

@@ -9,16 +9,20 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.command import Coord
+from tests.coordinator.wheels.made import index as index, write_wheel
 from tests.paths import ROOT, SAMPLES
 from tests.warm import COMMANDS, run_warm
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 FULL = "dd if=/dev/zero of=filler bs=64k >/dev/null 2>&1 || true; dd if=/dev/zero of=rest bs=1 >/dev/null 2>&1 || true"
+A_LITTLE_ROOM = f"{FULL}; truncate -s -65536 filler"
+EMPTY = "rm -rf *; "
 NO_INODES = "mkdir many; seq -f many/%g 1100 | xargs touch 2>/dev/null || true"
 
 
@@ -60,15 +64,32 @@ def _on_disk(coord: Coord, prepared: str, *command: str, below: str = ".") -> tu
     return done.returncode, done.stderr
 
 
-def test_a_full_disk_of_the_local_kaggle_alone(used: Coord) -> None:
-    """Its state may lie on another disk than the project: one message, and the push is known to have made nothing."""
-    push = ("-C", str(used.root), "push", "base", "--set", "seed=9")
-    code, told = _on_disk(used, FULL, *push, below=".coord/local-kaggle")
+@pytest.mark.parametrize(
+    ("prepared", "command", "told_once"),
+    [
+        (FULL, ("push", "base", "--set", "seed=9"), "the disk of the local Kaggle is full"),
+        (FULL, ("data", "push", "../data", "ada/other-one"), "the disk of the local Kaggle is full"),
+        (A_LITTLE_ROOM, ("data", "push", "../data", "ada/other-two"), "the disk of the local Kaggle is full"),
+        (FULL, ("local", "add-dataset", "ada/other", "../data"), "The disk is full: 0.0 MB are free in {kaggle}."),
+        (EMPTY + FULL, ("push", "base", "--set", "seed=9"), "The disk is full: 0.0 MB are free in {kaggle}."),
+        (EMPTY + NO_INODES, ("quota",), "The disk of {kaggle} takes no more files"),
+    ],
+)
+def test_a_full_disk_of_the_local_kaggle_alone(
+    used: Coord, prepared: str, command: tuple[str, ...], told_once: str
+) -> None:
+    """Its state may lie on another disk than the project: one message, at once, and nothing is known to have been made.
+
+    A target without room is not asked a second time.
+    """
+    words = [str(used.root.parent / "data") if word == "../data" else word for word in command]
+    code, told = _on_disk(used, prepared, "-C", str(used.root), *words, below=".coord/local-kaggle")
     assert code == 1, told
     assert "Traceback" not in told
-    assert told.count("the disk of the local Kaggle is full") == 1, told
+    assert told.count(told_once.format(kaggle=used.root / ".coord/local-kaggle")) == 1, told
     assert "Free some space there" in told
-    assert "asking local whether the push arrived" not in told
+    assert "trying again" not in told
+    assert "asking local whether" not in told
 
 
 WRITING: Sequence[tuple[str, ...]] = [
@@ -102,11 +123,26 @@ def test_a_full_disk_is_called_that(used: Coord, command: tuple[str, ...], prepa
     assert "disk I/O error" not in told
 
 
+@pytest.mark.usefixtures("index")
+def test_wheels_and_repairs_on_a_full_disk(used: Coord) -> None:
+    """Those that need something to be wrong first: a requirement that is not here, a ledger that is lost."""
+    write_wheel(Path(os.environ["PIP_FIND_LINKS"]), "fast", files={"fast.py": "\n" * 100_000})
+    required = "sed -i 's/^owner/requirements = [\"fast\"]\\nowner/' pyproject.toml; "
+    for prepared, command in (
+        (required, ("wheels", "--no-push")),
+        ("rm .coord/ledger*; ", ("ledger", "check", "--repair")),
+    ):
+        code, told = _on_disk(used, prepared + FULL, *command)
+        assert code == 1, told
+        assert "Traceback" not in told
+        assert f"disk is full: 0.0 MB are free in {used.root}" in told, told
+
+
 @pytest.mark.parametrize(
     "command",
     [
         *(("runs",), ("best",), ("show", "--exp", "base"), ("compare", "base@v1", "base@v2")),
-        *(("ledger", "check", "--offline"), ("ledger", "check", "--offline", "--repair")),
+        *(("ledger", "check"), ("ledger", "check", "--offline"), ("ledger", "check", "--offline", "--repair")),
     ],
     ids=" ".join,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -148,7 +149,7 @@ def _texts_are_the_same_everywhere(root: Path) -> None:
             assert b"\r" not in data, path
             if path.name in ("manifest.json", "kernel-metadata.json", "run.json", "promoted.json"):
                 assert b"\\\\" not in data, path
-    with sqlite3.connect(root / ".coord" / "ledger.sqlite") as ledger:
+    with contextlib.closing(sqlite3.connect(root / ".coord" / "ledger.sqlite")) as ledger:
         assert not [line for line in ledger.iterdump() if "model\\" in line or "results\\" in line]
 
 

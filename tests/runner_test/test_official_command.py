@@ -238,6 +238,7 @@ def test_models(local: Local, tmp_path: Path) -> None:
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:
     """The command pushes a notebook as Jupyter writes it, and pulls it as a notebook."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     folder = kernel_folder(tmp_path, code_file="kernel.ipynb", kernel_type="notebook", dataset_sources=[])
     cell = {
         "cell_type": "code",

@@ -51,6 +51,12 @@ _REFUSED_IN_WORDS = frozenset({200, 400, 403, 409, 422, 429})
 
 ERROR_TABLE = (
     ErrorRow(
+        TargetError,
+        "{target} has no room{detail}",
+        "Repeat the command when there is room.",
+        statuses=frozenset({507}),  # RFC 4918: nothing was done. It is not repeated: the disk stays full
+    ),
+    ErrorRow(
         NoSlot,
         "{target} runs as many sessions as it allows{detail}",
         "Push again when one has ended (coord status shows them), or with --wait-for-slot.",

@@ -58,6 +58,7 @@ def _cells(script: Script) -> dict[str, Any]:
 
 
 def _run(document: dict[str, Any], directory: Path) -> Ran:
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     directory.mkdir()
     file = directory / "kernel.ipynb"
     file.write_text(json.dumps(document), encoding="utf-8")

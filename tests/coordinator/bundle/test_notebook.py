@@ -12,7 +12,6 @@ import jupytext
 import nbformat
 import pytest
 from hypothesis import given, settings, strategies as st
-from IPython.core.inputtransformer2 import TransformerManager
 
 from coordinator.bundle import bootstrap, in_notebook
 from coordinator.bundle.bootstrap import digest_of, stamp_of
@@ -218,6 +217,7 @@ def test_any_source_is_cut_and_joined(contents: list[str], value: str, about: st
 
     (IPython takes ">>> " off a line even inside a string; so it is asked for the cells as they were sent to it.)
     """
+    transformer = pytest.importorskip("IPython.core.inputtransformer2", reason="pip install 'coord[notebook]'")
     files = {f"pack/data/{number}.txt": content for number, content in enumerate(contents)}
     script = script_of({**PACK, **files}, config={"value": value}, about=about).text
     notebook = notebook_of(script, title="t", experiment="e", about=about, command="make it")
@@ -226,7 +226,7 @@ def test_any_source_is_cut_and_joined(contents: list[str], value: str, about: st
         assert script_in(text) == script
     for cell in _code(notebook):
         ast.parse(cell)
-        ast.parse(TransformerManager().transform_cell(cell))
+        ast.parse(transformer.TransformerManager().transform_cell(cell))
 
 
 def test_the_stamp_of_a_push(tiny: Project) -> None:

@@ -30,6 +30,7 @@ def runs(tiny: Project) -> None:
         version=3,
         state=RunState.ERROR,
         created_at="2026-11-03T00:00:00+00:00",
+        url="https://www.kaggle.com/code/ada/tiny-base",
     )
     with Ledger(tiny.ledger) as ledger:
         for run in (COMPLETE, second, failed):
@@ -61,6 +62,7 @@ def test_every_command_with_an_experiment_takes_it_bare() -> None:
         ("show base@local-v2 --set optim.lr=0.9", "lr: 0.9"),
         ("show local/base@v2", "lr: 0.7"),
         ("status base@v2 --json", '"version": 2'),
+        ("status https://www.kaggle.com/code/ada/tiny-base?scriptVersionId=5 --json", '"version": 3'),
         ("runs base@local-v2 --columns run,version", "base local-v2"),
         ("runs base local-v2", "base local-v2"),
         ("runs b*", "base kaggle-v3"),
@@ -122,13 +124,17 @@ def test_names_that_make_no_sense(line: str, message: str, coord: Coord) -> None
     assert message in done.output
 
 
+PAGE = "http://127.0.0.1:7799/runs/01"
+
+
 @pytest.fixture
 def seeds(tiny: Project) -> None:
     """`wide` ran once a seed, here."""
     with Ledger(tiny.ledger) as ledger:
         for number, name in enumerate(("wide--s0", "wide--s1")):
             moment = f"2026-11-0{number + 1}T00:00:00+00:00"
-            ledger.add(dataclasses.replace(COMPLETE, id=name, experiment=name, slug=f"tiny-{name}", created_at=moment))
+            run = dataclasses.replace(COMPLETE, experiment=name, slug=f"tiny-{name}", created_at=moment)
+            ledger.add(dataclasses.replace(run, id=f"0{number}", metadata={"code_file": "kernel.py"}))
 
 
 @pytest.mark.parametrize(
@@ -163,6 +169,58 @@ def test_a_name_without_its_seed(line: str, shown: tuple[str, ...], coord: Coord
         done = CliRunner().invoke(root(), line.split(), prog_name="coord")
     for text in shown:
         assert text in done.output, done.output
+
+
+PRINTED = ("wide", "wide--s1", "wide--s1 local-v1", "wide--s1@v1", "wide--s1@local-v1", "local/wide", PAGE)
+TAKES_A_RUN = (
+    *("status {}", "runs {}", "logs {}", "report {} -o r.html", "scores {}", "note {}", "tag {}"),
+    *("compare {} wide--s0", "fetch-results {}", "promote {} -o kept", "submit {} --upload", "continue {}"),
+    *("cancel {}", "image refresh {}", "export {} --tensorboard events", "hide {}"),
+)
+TAKES_A_CONFIG = ("show {}", "build {}", "push {} --with-needs --plan", "sweep {} --seeds 2 --plan")
+UNKNOWN = (
+    "names no run",
+    "there is no experiment",
+    "no run of",
+    'no run "',
+    "which experiment",
+    "cannot be read",
+    "Usage",
+)
+
+
+@pytest.mark.parametrize("line", TAKES_A_RUN)
+@pytest.mark.usefixtures("seeds")
+def test_each_printed_name_is_known_to_each_command(line: str, coord: Coord) -> None:
+    """What it then says is about that run: it has ended, it was not fetched, or which of its seeds is meant."""
+    for name in PRINTED:
+        # One word where the command takes a file in the same place.
+        words = line.format(name.replace(" ", "@") if line.startswith("image") else name)
+        with contextlib.chdir(coord.root):
+            done = CliRunner().invoke(root(), words.split(), prog_name="coord")
+        assert isinstance(done.exception, SystemExit | None), words
+        assert not any(text in done.output for text in UNKNOWN), f"{words}: {done.output}"
+
+
+@pytest.mark.usefixtures("seeds")
+def test_a_report_of_hidden_runs(coord: Coord) -> None:
+    coord.here("hide", "wide--s1")
+    for name in ("wide--s1", "wide--s1@local-v1"):
+        assert f"all runs of {name} are hidden" in coord.here("report", name, code=1).output
+
+
+@pytest.mark.parametrize("line", TAKES_A_CONFIG)
+@pytest.mark.usefixtures("runs")
+def test_the_page_of_a_run_is_its_config(line: str, coord: Coord) -> None:
+    with contextlib.chdir(coord.root):
+        done = CliRunner().invoke(root(), line.format("http://127.0.0.1:7799/runs/r1").split(), prog_name="coord")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("address", ["https://www.kaggle.com/code/bob/other", "http://127.0.0.1:7799/runs/r0"])
+@pytest.mark.usefixtures("runs")
+def test_the_page_of_no_run(address: str, coord: Coord) -> None:
+    assert f"no run of this project has the page {address}" in coord.here("logs", address, code=1).output
 
 
 def test_no_project_names_init(coord: Coord, tmp_path_factory: pytest.TempPathFactory) -> None:

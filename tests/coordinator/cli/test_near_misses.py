@@ -81,6 +81,7 @@ def test_every_answer_is_a_command() -> None:
     [
         ("status --most 3", "It is --limit."),
         ("status -n 3", "It is --limit."),
+        ("best --top 3", "It is --limit."),
         ("runs --max 3", "It is --limit."),
         ("push --experiment base", "It is --exp."),
         ("push base --param lr=1", "It is --set."),

@@ -11,11 +11,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
-from pathlib import Path
 from typing import Any
 
 import click
@@ -27,6 +25,7 @@ from coordinator.bundle.image import shipped_image
 from coordinator.cli import app
 from coordinator.wheels.lock import Lock, Wheel
 from tests.coordinator.command import Coord, until
+from tests.coordinator.whole_project import complete
 from tests.paths import GOLDEN
 
 COMMAND = typer.main.get_command(app)
@@ -37,45 +36,6 @@ MAPPINGS = {"files", "output", "packages", "modules", "counts", "merged"}
 """Objects whose keys are data: their values have one common path, `files{}`."""
 SEEN_RUNNING = {"started_at": "str", "deadline": "str", "queued_seconds": "int", "running_seconds": "int"}
 """What is null if nobody asked while the session ran, which is a matter of moments here: both types are shown."""
-
-CHANGES = {
-    "tiny_model/config.py": {
-        "    tags: tuple[str, ...] = ()\n": (
-            "    tags: tuple[str, ...] = ()\n    folds: int = 2\n    run: tuple[int, ...] = ()\n"
-        )
-    },
-    "tiny_model/train.py": {
-        "in range(2):": 'in config["train"]["run"] or range(2):',
-        ") / 2\n": ") / len(values)\n",
-        '"seconds": 0.0': '"seconds": 5.0',
-        'event(event="end", ': 'event(event="end", time=5.0, ',
-        '"ImageId,dice\\n"': (
-            '"ImageId,fold,dice\\n" + "".join(\n'
-            "        f\"image{n}-{each['fold']},{each['fold']},{each['value'] + n / 100}\\n\"\n"
-            "        for each in values for n in range(4))"
-        ),
-        '"ImageId,EncodedPixels\\n"': '"id,label\\nn0,1\\nn1,1\\n"',
-    },
-    "pyproject.toml": {
-        "[tool.coord]\n": '[tool.coord]\nscorer = "metric:score"\ncontinue_setting = "train.wait_for"\n',
-        "[tool.coord.kernel]\n": (
-            '[tool.coord.local]\nisolation = "none"\n[tool.coord.sweep]\nfold_count = "train.folds"\n'
-            'folds = "train.run"\n[tool.coord.kernel]\ncompetition_sources = ["parity"]\n'
-        ),
-    },
-    "experiments/crash.yaml": {
-        "base: base\n": "base: base\nrecorded: [{metric: leaderboard/public, mode: max, value: 0.7, note: elsewhere}]\n"
-    },
-}
-"""What the tiny project lacks for a sweep of split folds, a submission and a continued run: file, old text, new text.
-
-A continued run waits for a file that nobody writes, so that it is there to be cancelled.
-"""
-FILES = {
-    "metric.py": "def score(submission, solution, ids):\n    return 0.5\n",
-    "data/sample_submission.csv": "id,label\nn0,0\nn1,0\n",
-    "solution.csv": "id,label,Usage\nn0,1,Public\nn1,1,Private\n",
-}
 
 
 def _states(coord: Coord) -> list[str]:
@@ -206,7 +166,7 @@ def test_every_command_with_json_has_a_case() -> None:
 
 def test_json_shapes(coord: Coord) -> None:
     """Each command's `--json` has the paths and the types that it had."""
-    _complete(coord.root)
+    complete(coord.root)
     coord("local", "add-competition", "parity", "data", "--solution", "solution.csv")
     texts = []
     for case in CASES:
@@ -251,23 +211,6 @@ def test_the_shape_of_a_value() -> None:
         "[].files{}: bool | float",
     ]
     assert _shape([{"cv/dice": {}}]) == [": object", '["cv/dice"]: object']
-
-
-def _complete(root: Path) -> None:
-    """Makes a project of the tiny one that every command can be tried in, and a git repository."""
-    for name, changes in CHANGES.items():
-        text = (root / name).read_text()
-        for old, new in changes.items():
-            assert text.count(old) == 1, f"{name}: {old}"
-            text = text.replace(old, new)
-        (root / name).write_text(text)
-    for name, text in FILES.items():
-        (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_text(text)
-    (root / ".gitignore").write_text("build/\nresults/\n.coord/\n")
-    me = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-    for arguments in (("init", "--quiet"), ("add", "."), (*me, "commit", "--quiet", "-m", "all")):
-        subprocess.run(["git", *arguments], cwd=root, check=True)
 
 
 def _commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -66,6 +66,7 @@ def _as_notebooks(coord: Coord) -> None:
 
 def test_the_whole_way_of_a_notebook(coord: Coord) -> None:
     """The same verbs, the same files, the same digests; the executed notebook comes home with them."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     _as_notebooks(coord)
     pushed = coord("push", "--exp", "base", "--wait")
     assert "fold 1, epoch 3/3: val/dice 0.7600" in pushed.stderr
@@ -90,6 +91,7 @@ def test_the_whole_way_of_a_notebook(coord: Coord) -> None:
 
 def test_a_notebook_that_crashes(coord: Coord) -> None:
     """The run is an error, and its log has the script's own traceback and the exit code."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     _as_notebooks(coord)
     pushed = coord("push", "--exp", "crash", "--wait", code=1)
     told = "RuntimeError at engine.py:6: the loss is not finite; The notebook ended with exit code 1."
@@ -104,6 +106,7 @@ def test_a_notebook_that_crashes(coord: Coord) -> None:
 
 def test_a_script_does_not_become_a_notebook(coord: Coord) -> None:
     """Kaggle cannot change a kernel's type: coord says so before it pushes, and no more once the kernel is deleted."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     coord("push", "--exp", "base", "--wait")
     _as_notebooks(coord)
     refused = coord("push", "--exp", "base", code=1)

@@ -134,6 +134,7 @@ def test_own_sources_are_asked_for_and_no_others(tiny: Project, ledger: Ledger) 
 
 def test_this_projects_own_source_is_torchvisions_file(repository: Project) -> None:
     """The attached data set of the base experiment; file name, address and digest are torchvision's."""
+    pytest.importorskip("torch", reason="pip install 'coord[train]'")
     from model_src.network.weights import published_url
 
     experiment = resolve(repository, "base", [])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -17,10 +19,15 @@ import requests
 from coordinator.ledger.ledger import Ledger
 from coordinator.live_page import LivePage, listening
 from coordinator.project.project import Project
+from coordinator.results.events import Event
 from coordinator.target.protocol import RunState
+from coordinator.ui.rows import about
+from tests.coordinator.cli.tree import commands
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
+from tests.coordinator.sample_runs import COMPLETE
 from tests.coordinator.ui.live_project import EVIL, Live, fill, live_page
+from tests.paths import ROOT
 
 PATHS = ("/", "/board", "/worst", "/chains", "/compare", "/sweeps/base--lr-s3")
 
@@ -232,3 +239,20 @@ def test_the_page_of_a_run_is_not_of_another_run(tiny: Project) -> None:
     """An address is made of the run's id."""
     run = finished(tiny, "base", 1, [0.5])
     assert LivePage(7799, 1, "k").address(run.id) == f"http://127.0.0.1:7799/runs/{run.id}"
+
+
+def test_what_a_complete_run_reported_last() -> None:
+    """Until its results are here, which have more."""
+    run = dataclasses.replace(COMPLETE, last_event=Event.parse({"event": "end", "metrics": {"cv/dice": 0.5}}))
+    assert about(run) == "cv/dice 0.5000"
+    assert about(dataclasses.replace(run, fetched_at=run.ended_at)) == ""
+
+
+def test_the_commands_that_the_pages_name() -> None:
+    """There are such commands; `coord sweep list` was named, and was none."""
+    names = {name for name, _ in commands()}
+    groups = {name.partition(" ")[0] for name in names if " " in name}
+    for template in [*ROOT.glob("coordinator/ui/templates/*.j2"), *ROOT.glob("coordinator/report/*.j2")]:
+        for first, second in re.findall(r"coord ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", template.read_text("utf-8")):
+            if first in names:
+                assert first not in groups or not second or f"{first} {second}" in names, template.name

@@ -1,5 +1,6 @@
 """The HTML pages."""
 
+import pytest
 import requests
 
 from tests.runner_test.local import Local, notebook
@@ -33,6 +34,7 @@ def test_a_kernels_page(local: Local) -> None:
 
 def test_its_page_shows_the_cells(local: Local) -> None:
     """A notebook's page shows the text of its cells, not JSON."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     local.run("on-a-page", notebook("x = '<&>'\nprint(x)"), kernel_type="notebook")
     page = requests.get(f"{local.url}/code/me/on-a-page", auth=local.me, timeout=10).text
     assert "# %% [code]\nx = &#x27;&lt;&amp;&gt;&#x27;\nprint(x)</pre>" in page

@@ -94,6 +94,7 @@ def test_pip_installs_into_the_session_alone(tmp_path: Path, wheels: Path, isola
 @needs_isolation
 def test_pip_in_a_notebook(tmp_path: Path, wheels: Path) -> None:
     """`!pip install` in a cell, imported in the next one; figures are drawn below the cells."""
+    pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
     cells = notebook(
         "!pip install --quiet --no-warn-conflicts --no-index --find-links /kaggle/input/datasets/me/wheels tiny_wheel",
         "import os, tiny_wheel\ntiny_wheel.main()\nprint('inline' in os.environ.get('MPLBACKEND', ''))",

@@ -15,6 +15,8 @@ from runner_test.errors import NoJupyter
 from runner_test.sessions import SessionOptions, run_once
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually, fill, notebook
 
+pytest.importorskip("ipykernel", reason="pip install 'coord[notebook]'")
+
 
 def run(local: Local, slug: str, *sources: str) -> Any:
     """Push and wait for the session's end; returns the answer with its status."""
