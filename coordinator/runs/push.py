@@ -80,6 +80,9 @@ def push_kernel(
         while True:
             try:
                 return _send(workspace, send, run)
+            except KeyboardInterrupt:
+                what = f"interrupted while {run.experiment} was pushed"
+                raise KeyboardInterrupt(f"{what}; whether it has arrived: coord status") from None
             except NoSlot as error:
                 if not wait_for_slot:
                     raise

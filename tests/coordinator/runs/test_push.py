@@ -230,6 +230,13 @@ def test_ctrl_c_while_it_waits_leaves_nothing_half(pusher: Pusher) -> None:
     assert (run.state, run.message, target.sources) == (RunState.REFUSED, FULL_UP.what, {})
 
 
+def test_ctrl_c_while_it_is_sent_says_what_is_open(pusher: Pusher) -> None:
+    """It may have arrived: the run stays open, and `coord status` asks."""
+    with pytest.raises(KeyboardInterrupt, match=r"was pushed; whether it has arrived: coord status"):
+        pusher(_target((True, KeyboardInterrupt())))
+    assert [run.state for run in pusher.ledger.runs()] == [RunState.PUSHING]
+
+
 def test_the_session_limit_is_later_if_nobody_waits(pusher: Pusher) -> None:
     """Exit code 75."""
     with pytest.raises(NoSlot) as caught:
