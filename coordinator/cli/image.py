@@ -18,7 +18,7 @@ from coordinator.cli.common import (
     this_project,
     workspace,
 )
-from coordinator.cli.naming import at_pages
+from coordinator.cli.naming import at_pages, target_names
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.disk import hint as full_hint
 from coordinator.errors import ProjectError, UsageError, did_you_mean
@@ -92,7 +92,7 @@ def refresh(
     project = this_project()
     if log is not None and run is None and not Path(log).exists():
         (named,) = at_pages([log])
-        if named != log or not Path(log).suffix:
+        if named != log or _is_name(Path(log)):
             log, run = None, named
     if (log is None) == (run is None):
         raise UsageError("which log? Name a file, or a fetched run")
@@ -105,6 +105,12 @@ def refresh(
     image = refresh_image(project, file, python=python)
     say(f"{image}: {len(image.packages)} packages")
     show_text(project.relative(project.image_table))
+
+
+def _is_name(word: Path) -> bool:
+    """Whether it looks like the name of a run and not like a file: `base--lr0.1@v3`, `local/base`, but not `x.log`."""
+    is_one = len(word.parts) == 1 or (len(word.parts) == 2 and word.parts[0] in target_names())
+    return is_one and not word.suffix[1:].isalpha()
 
 
 @app.command()

@@ -85,6 +85,8 @@ def test_every_command_with_an_experiment_takes_it_bare() -> None:
         ("status bsae", '(did you mean "base"?)'),
         ("compare bsae", '(did you mean "base"?)'),
         ("scores bsae", '(did you mean "base"?)'),
+        ("image refresh bsae@v1", '(did you mean "base"?)'),
+        ("image refresh bsae--lr0.1@v1", 'no run of "bsae--lr0.1"'),
         ("export bsae --tensorboard events", '(did you mean "base"?)'),
         ("show bsae", '(did you mean "base"?)'),
     ],
