@@ -148,6 +148,13 @@ def workspace() -> Iterator[Workspace]:
         yield Workspace(project, ledger, say=say, progress=DISPLAY)
 
 
+def all_names(project: Project) -> list[str]:
+    """The names of the project's experiments; none if their folder is missing, where that is not what is asked."""
+    from coordinator.project import experiment_names
+
+    return experiment_names(project) if project.experiments.is_dir() else []
+
+
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:
     """The run that the options name: the newest one that fits, of all seeds if they have names of their own.
 

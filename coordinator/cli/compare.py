@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.cli.commands import App
-from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, command, find_run, workspace
+from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, all_names, command, find_run, workspace
 from coordinator.cli.naming import run_names
 from coordinator.cli.terminal import answer, say, show_csv, show_markdown
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
@@ -112,7 +112,7 @@ def runs(
             shown = [here.ledger.get(row["id"]) for row in found] if url else []
             found = [{name: row[name] for name in row if name not in added} for row in found]
         if not found:
-            say(verb.why_none(here.ledger, which) or "no runs match")
+            say(verb.why_none(here.ledger, which, all_names(here.project) if exp is not None else ()))
         page = listening(here.project) if url else None
 
     def table() -> RenderableType:
@@ -241,13 +241,11 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
     Raises RunNotFound if it is not known.
     """
     from coordinator.ledger import is_seed_of
-    from coordinator.project import experiment_names
 
     if version is not None or target is not None:
         run = find_run(here.ledger, exp, target, version)
         return [run.experiment], run
-    known = here.ledger.experiments()
-    known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
+    known = here.ledger.experiments() | {*all_names(here.project)}
     names = [exp] if exp in known else sorted(each for each in known if is_seed_of(each, exp))
     if not names:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")

@@ -107,7 +107,7 @@ def _all_of(here: Workspace, exp: str | None, target: str | None) -> list[Run]:
 
     found = listing.runs_named(here.ledger, exp, target)
     if exp is not None and not found:
-        raise RunNotFound(listing.why_none(here.ledger, listing.Filter(exp)) or "no runs match", hint="See: coord runs")
+        raise RunNotFound(listing.why_none(here.ledger, listing.Filter(exp)), hint="See: coord runs")
     return found
 
 

@@ -20,6 +20,7 @@ from coordinator.cli.common import (
     Wait,
     WaitForNeeds,
     WaitForSlot,
+    all_names,
     check_success,
     command,
     find_run,
@@ -196,8 +197,11 @@ def status(
                 items = with_addresses(here.project, now.to_json()) if as_json else None
                 page = _page(here.project, now)
                 answer(items, lambda: _board(shown, now, page, has_urls=url, has_courses=watch))
-        if not now.runs and not as_json:
-            say(listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden)) or "no runs match")
+        if not now.runs:
+            known = all_names(here.project) if exp is not None else ()
+            reason = listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden), known)
+            if not as_json:
+                say(reason)
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
     if len(now.errors) > _ERRORS_SHOWN:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.errors import UsageError, did_you_mean
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import Remark, remarks_of, texts
@@ -101,27 +101,35 @@ def _row(run: Run, exported: dict[str, Any], found_remarks: Sequence[Remark]) ->
     return {"run": run.label, **exported, "tags": " ".join(tags), "notes": "; ".join(notes)}
 
 
-def why_none(ledger: Ledger, wanted: Filter) -> str:
-    """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
-    experiment = wanted.experiment
-    runs = ledger.runs(hidden=True)
+def why_none(ledger: Ledger, wanted: Filter, experiments: Collection[str] = ()) -> str:
+    """Why no run matches. Raises RunNotFound if that is a name, a version or a tag that there is not.
+
+    `experiments` are the names of those that may have no runs yet.
+    """
+    text, runs = wanted.experiment, ledger.runs(hidden=True)
+    if text is not None:
+        name = parse_run_name(text)
+        names = {run.experiment for run in runs}
+        if not fnmatch.filter(names, name.experiment):
+            if set(name.experiment) & {*"*?["}:
+                return "no runs match"
+            if not name.is_run and name.experiment in experiments:
+                return f"no run of {text} yet; push one: coord push {text}"
+            near = did_you_mean(name.experiment, {*names, *experiments})
+            raise RunNotFound(f'no run of "{text}"{near}', hint="See: coord runs, coord experiments")
+        if name.is_run and not any(map(name.names, runs)):
+            has = [str(RunName(run.experiment, run.target, run.version)) for run in runs if run.version is not None]
+            raise RunNotFound(f'no run "{text}"{did_you_mean(text, has)}', hint=f"See: coord runs {name.experiment}")
+        if not wanted.hidden and not any(run.counts for run in runs if name.names(run)):
+            return f"all runs of {text} are hidden: --hidden shows them"
+    known = {each.text for each in remarks_of(ledger, kind="tag")}
+    if unknown := next((tag for tag in wanted.tags if tag not in known), None):
+        raise RunNotFound(f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}', hint="See: coord runs")
     if not runs:
         return "no runs yet; push one: coord push NAME"
     if not wanted.hidden and not any(run.counts for run in runs):
         return "all runs are hidden: --hidden shows them"
-    names = {run.experiment for run in runs}
-    if experiment is not None:
-        name = parse_run_name(experiment)
-        if not fnmatch.filter(names, name.experiment):
-            return f'no run of "{experiment}"{did_you_mean(name.experiment, names)}'
-        if name.is_run and not any(map(name.names, runs)):
-            has = [str(RunName(run.experiment, run.target, run.version)) for run in runs if run.version is not None]
-            return f'no run "{experiment}"{did_you_mean(experiment, has)}'
-        if not wanted.hidden and not any(run.counts for run in runs if name.names(run)):
-            return f"all runs of {experiment} are hidden: --hidden shows them"
-    known = {each.text for each in remarks_of(ledger, kind="tag")}
-    unknown = next((tag for tag in wanted.tags if tag not in known), None)
-    return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
+    return "no runs match"
 
 
 def runs_named(

@@ -251,9 +251,14 @@ def test_the_commands(some: Project) -> None:
         assert "not both" in coord.here(*command, "--csv", "--json", code=2).stderr
     shown = coord.here("runs", "--tag", "baseline", "--sort", "-value", "--columns", "run,value", "--csv").stdout
     assert shown == "run,value\na local-v2,0.52\na local-v3,0.51\na local-v1,0.5\n"
-    assert coord.here("runs", "--exp", "x", "--json").stdout == "[]\n"
-    assert 'no run of "crasj" (did you mean "crash"?)' in coord.here("runs", "--exp", "crasj").stderr
-    assert 'nothing has the tag "basline" (did you mean "baseline"?)' in coord.here("runs", "--tag", "basline").stderr
+    assert coord.here("runs", "--exp", "x", "--json", code=1).stdout == ""
+    assert coord.here("runs", "--exp", "x*", "--json").stdout == "[]\n"
+    assert coord.here("runs", "--state", "queued", "--json").stdout == "[]\n"
+    assert 'no run of "crasj" (did you mean "crash"?)' in coord.here("runs", "--exp", "crasj", code=1).stderr
+    assert (
+        'nothing has the tag "basline" (did you mean "baseline"?)'
+        in coord.here("runs", "--tag", "basline", code=1).stderr
+    )
     assert "no runs match" in coord.here("runs", "--state", "queued").stderr
     assert 'there is no target "kagle"' in coord.here("runs", "--target", "kagle", code=2).stderr
     assert 'there is no target "kagle"' in coord.here("best", "--target", "kagle", code=2).stderr

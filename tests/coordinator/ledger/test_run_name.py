@@ -160,6 +160,14 @@ def test_names_without_a_run(filled: Ledger, text: str, what: str, hint: str) ->
 
 def test_why_a_list_is_empty(filled: Ledger) -> None:
     assert runs_named(filled, "bsae") == []
-    assert why_none(filled, Filter("bsae")) == 'no run of "bsae" (did you mean "base"?)'
-    assert why_none(filled, Filter("base@v9")).startswith('no run "base@v9" (did you mean "base@')
+    for wanted, what in (
+        (Filter("bsae"), 'no run of "bsae" (did you mean "base"?)'),
+        (Filter("base@v9"), 'no run "base@v9" (did you mean "base@'),
+        (Filter("base", tags=("slow",)), 'nothing has the tag "slow"'),
+    ):
+        with pytest.raises(RunNotFound) as raised:
+            why_none(filled, wanted, ["new"])
+        assert raised.value.what.startswith(what)
+    assert why_none(filled, Filter("new"), ["new"]) == "no run of new yet; push one: coord push new"
+    assert why_none(filled, Filter("base", state="queued")) == "no runs match"
     assert [run.id for run in runs_named(filled, "wide--*", "local")] == ["s1", "s0"]

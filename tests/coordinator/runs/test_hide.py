@@ -102,7 +102,7 @@ def test_when_all_are_hidden(two: Coord) -> None:
     )
     for command in (("status",), ("runs",)):
         assert "all runs are hidden: --hidden shows them" in two.here(*command).output
-        assert "all runs are hidden" in two.here(*command, "base").output
+        assert "all runs of base are hidden" in two.here(*command, "base").output
     assert "base local-v2 is hidden" in two.here("compare", "base", code=1).output
 
 
