@@ -268,7 +268,7 @@ def test_the_commands(some: Project) -> None:
     assert "which tag?" in coord.here("tag", "--exp", "a", "--remove", code=2).stderr
     coord.here("tag", "--exp", "a", "baseline", "--remove")
     assert coord.here("tag", "--exp", "a", "--csv").stdout == "of,text,created_at\n"
-    assert coord.here("runs", "--exp", "x", "--csv").stdout.startswith("run,id,experiment,")
+    assert coord.here("runs", "--exp", "x*", "--csv").stdout.startswith("run,id,experiment,")
     assert coord.here("runs", "--exp", "x", "--columns", "run,optim.lr", "--csv").stdout == "run,optim.lr\n"
     with Ledger(some.ledger) as ledger:
         run = ledger.find("crash", version=5)
