@@ -269,7 +269,7 @@ def test_the_commands(some: Project) -> None:
     coord.here("tag", "--exp", "a", "baseline", "--remove")
     assert coord.here("tag", "--exp", "a", "--csv").stdout == "of,text,created_at\n"
     assert coord.here("runs", "--exp", "x*", "--csv").stdout.startswith("run,id,experiment,")
-    assert coord.here("runs", "--exp", "x", "--columns", "run,optim.lr", "--csv").stdout == "run,optim.lr\n"
+    assert coord.here("runs", "--exp", "x*", "--columns", "run,optim.lr", "--csv").stdout == "run,optim.lr\n"
     with Ledger(some.ledger) as ledger:
         run = ledger.find("crash", version=5)
         ledger.update(run.id, message="it\r\nbroke\x1b[2J: 10%\r50%")
