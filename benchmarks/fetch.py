@@ -69,7 +69,8 @@ def main() -> None:
         (project / "tiny_model" / "train.py").write_text(TRAIN.format(files=chosen.files, size=chosen.size))
         home = Path(folder) / "home"
         home.mkdir()
-        credentials = {"KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "any", "HOME": str(home)}
+        key = Store(Path(folder) / "kaggle").token()
+        credentials = {"KAGGLE_USERNAME": "ada", "KAGGLE_KEY": key, "HOME": str(home)}
         common = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "COORD_"))}
         ours = common | credentials | {"COORD_TARGET": "kaggle", "COORD_KAGGLE_ENDPOINT": url}
         theirs = common | credentials | {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "http_proxy": url}

@@ -31,7 +31,7 @@ from coordinator.bundle.imports import (
     Imports,
     imports_of,
     is_python_script,
-    may_import,
+    may_import_top_level,
     may_run_files,
     parse,
     syntax_errors,
@@ -208,7 +208,7 @@ class Collection:
         at_top = self.names_files(module)
         is_plain = not at_top and not self._reached_only
         may_name = MAY_NAME.search(data) is not None
-        if is_plain and not may_import(data, self._open) and not may_run_files(data) and not may_name:
+        if is_plain and not may_import_top_level(data, self._open) and not may_run_files(data) and not may_name:
             self.unparsed[path] = module
             return
         try:
@@ -259,7 +259,7 @@ class Collection:
         self.added.append(folder)
         names = set(names_in(folder))
         self._open |= names
-        again = [module for module in self.unparsed.values() if may_import(module.source.data, names)]
+        again = [module for module in self.unparsed.values() if may_import_top_level(module.source.data, names)]
         for module in again:
             del self.unparsed[module.source.path]
             self._todo.append(module)

@@ -149,9 +149,9 @@ def syntax_error(path: str, error: SyntaxError | ValueError) -> BundleError:
 
 
 def may_import(source: bytes, names: Collection[str]) -> bool:
-    """Whether the source could import one of the modules; False only if it certainly does not.
+    """Whether the source could import a module of one of these names, in any package; False only if it does not.
 
-    A plain search for their names, so that the thousand modules of a package that goes in whole need no tree.
+    A plain search for the names, so that the thousand modules of a package that goes in whole need no tree.
     """
     if not names:
         return False
@@ -162,6 +162,14 @@ def may_import(source: bytes, names: Collection[str]) -> bool:
     except (UnicodeDecodeError, LookupError):
         return True  # a syntax error, most likely: the parser will report it
     return any(unicodedata.normalize("NFKC", name) in text for name in names)
+
+
+def may_import_top_level(source: bytes, names: Collection[str]) -> bool:
+    """The same for top-level modules, whose names must stand in statements: a short one stands in every source."""
+    if not may_import(source, names):
+        return False
+    imported = names_imported(source)
+    return imported is None or not imported.isdisjoint(names) or any(word in source for word in _CALLS_IN_SOURCE)
 
 
 def names_imported(source: bytes) -> set[str] | None:
