@@ -17,7 +17,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RAY_ENVIRONMENT ?= .venv-ray
 PIP_ARGS ?=
-JOBS ?= 3
+# Twice as many as processors of the smallest machine that tests run on: many tests wait for other programs.
+JOBS ?= 4
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed

@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="*", help="submission, truth, and the ids to score (all)")
     parser.add_argument("--repetitions", type=int, default=5, help="runs of each way, in turns (%(default)s)")
     given = parser.parse_args()
+    if len(given.files) not in (0, 2, 3):
+        parser.error("give the submission and the truth, or no file")
     if hasattr(os, "sched_setaffinity"):
         # Child processes inherit it.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
