@@ -49,7 +49,8 @@ def _content(file: Path) -> bytes:
 
 def _of(package: str) -> dict[str, ModuleType]:
     """The package and its modules, as far as they are imported."""
-    return {name: each for name, each in sys.modules.items() if name == package or name.startswith(f"{package}.")}
+    inside = f"{package}."
+    return {name: each for name, each in sys.modules.items() if name == package or name.startswith(inside)}
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ mistake could not load or run anything either.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def render(page: Page) -> str:
     """The page's text. Equal pages give the same text."""
     style, script = report_file("report.css"), report_file("report.js")
     return (
-        new_environment()
+        _environment()
         .get_template("report.html.j2")
         .render(
             **template_values(page),
@@ -82,6 +83,12 @@ def new_environment(*others: jinja2.BaseLoader) -> jinja2.Environment:
         "link": lambda anchor: anchor if anchor.startswith("/") else f"#{anchor}",
     }
     return found
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """That of a report alone: it keeps the templates that it has compiled."""
+    return new_environment()
 
 
 def template_values(page: Page) -> dict[str, Any]:

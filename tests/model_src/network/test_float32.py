@@ -52,23 +52,33 @@ def losses(model: nn.Module, dtype: torch.dtype) -> dict[str, float]:
     return {name: value.item() for name, value in found.items()}
 
 
+@pytest.fixture(scope="module")
+def in_float32(model: nn.Module) -> dict[str, float]:
+    """The losses without autocast."""
+    return losses(model, torch.float32)
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.02), (torch.float16, 0.005)])
-def test_losses_under_autocast_are_those_of_float32(model: nn.Module, dtype: torch.dtype, tolerance: float) -> None:
+def test_losses_under_autocast_are_those_of_float32(
+    model: nn.Module, in_float32: dict[str, float], dtype: torch.dtype, tolerance: float
+) -> None:
     """Those of the proposals differ by 2 % at most in bfloat16 (8 bits), by 0.5 % in float16 (11 bits).
 
     Those of the heads by 10 %: the proposals that they are sampled from are in another order where scores are near.
     """
-    expected, found = losses(model, torch.float32), losses(model, dtype)
-    for name, value in expected.items():
+    found = losses(model, dtype)
+    for name, value in in_float32.items():
         assert found[name] == pytest.approx(value, rel=tolerance if name in PROPOSALS else 0.1), name
 
 
-def test_anchors_of_the_features_type_change_the_loss(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anchors_of_the_features_type_change_the_loss(
+    model: Any, in_float32: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So the test above sees quantised boxes: with torchvision's own anchors the box loss is more than twice as large.
 
     Measured: 0.0149 instead of 0.0058.
     """
-    expected = losses(model, torch.float32)["loss_rpn_box_reg"]
+    expected = in_float32["loss_rpn_box_reg"]
     monkeypatch.setattr(model.rpn.anchor_generator, "__class__", AnchorGenerator)
     assert losses(model, torch.float32)["loss_rpn_box_reg"] == expected
     assert losses(model, torch.bfloat16)["loss_rpn_box_reg"] > 2 * expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,8 @@ def moved(name: str) -> str:
 
 def ours(backbone: Backbone) -> dict[str, Shape]:
     """The tensors of our model, except for the counters of batch norms."""
-    model: nn.Module = build_model(ModelConfig(backbone=backbone), ProposalsConfig(), image_size=64, weights=None)
+    with torch.device("meta"):  # only the shapes are of interest: no number is drawn
+        model: nn.Module = build_model(ModelConfig(backbone=backbone), ProposalsConfig(), image_size=64, weights=None)
     state = model.state_dict()
     return {name: tuple(value.shape) for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
@@ -141,31 +143,51 @@ def test_shapes_are_the_papers(backbone: Backbone) -> None:
     assert ours(backbone) == {moved(name): shape for name, shape in table(backbone).items()}
 
 
+@functools.cache
+def modules(model: ModelConfig, proposals: ProposalsConfig, root: Path) -> tuple[dict[str, str], set[str]]:
+    """The classes of the modules by name, and the stages of the body that are trained.
+
+    Once for recipes with the same network: it takes a second to build it and to read its weights.
+    """
+    built = build_model(
+        model,
+        proposals,
+        image_size=64,
+        weights=find_weights(model, root=root, say=lambda _: None),
+        say=lambda _: None,
+    )
+    kinds = {name: type(module).__name__ for name, module in built.named_modules()}
+    trained = {name.split(".")[2] for name, each in built.named_parameters() if each.requires_grad and ".body." in name}
+    return kinds, trained
+
+
 RECIPES = ("base", "lr0005_step3", "lr0005_step4_little", "lr001_step3", "lr001_step4", "lr001_step4_more")
 """The experiments of the diary that start from published weights."""
 
 
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file like that of COCO_V1, with random weights: torchvision's own detector for 91 classes."""
+    """A file like that of COCO_V1, with zeros as weights: torchvision's own detector for 91 classes."""
     file = tmp_path_factory.mktemp("coco") / published_url("COCO_V1", "resnet50").rpartition("/")[2]
-    torch.save(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), file)
+    with torch.device("meta"):
+        state = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+    torch.save({name: torch.zeros_like(value, device="cpu") for name, value in state.items()}, file)
     return file
 
 
 @pytest.mark.parametrize("experiment", RECIPES)
-def test_norms_are_those_of_the_printed_model(experiment: str, coco: Path, tmp_path: Path) -> None:
+def test_norms_are_those_of_the_printed_model(experiment: str, coco: Path) -> None:
     """The diary's recipes start from COCO_V1, from an attached source, with frozen batch norms, as it prints them."""
     resolved = resolve(find_project(PROJECT), experiment)
     config = from_dict(resolved.config)
     assert config.model.weights == "COCO_V1"
     assert config.model.weights_source in resolved.kernel.dataset_sources
-    folder = tmp_path / "input" / "datasets" / str(config.model.weights_source)
-    folder.mkdir(parents=True)
-    (folder / coco.name).symlink_to(coco)
-    weights = find_weights(config.model, root=tmp_path, say=lambda _: None)
-    model = build_model(config.model, config.proposals, image_size=64, weights=weights, say=lambda _: None)
-    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    root = coco.parent
+    file = root / "input" / "datasets" / str(config.model.weights_source) / coco.name
+    if not file.exists():
+        file.parent.mkdir(parents=True)
+        file.symlink_to(coco)
+    kinds, trained = modules(config.model, config.proposals, root)
     norms = {name: kind for name, kind in kinds.items() if "BatchNorm" in kind}
     silent = {name.rsplit(".", 1)[0] for name in table("resnet50") if SILENT.search(name)}
     assert norms == dict.fromkeys(silent, "FrozenBatchNorm2d")
@@ -173,7 +195,6 @@ def test_norms_are_those_of_the_printed_model(experiment: str, coco: Path, tmp_p
         printed = printed_modules(PRINTED.read_text(encoding="utf-8"))
         assert norms == {name: kind for name, kind, _ in printed if "BatchNorm" in kind}
     # Those stages are trained that torchvision trained in 2019: all but the first two.
-    trained = {name.split(".")[2] for name, each in model.named_parameters() if each.requires_grad and ".body." in name}
     assert trained == {"layer2", "layer3", "layer4"}
 
 
