@@ -60,6 +60,8 @@ test: lint
 	@$(MAKE) --no-print-directory -j 2 types tests
 
 tests: $(READY)
+	@# In a new checkout: once before them all, or each process would compile every test module for itself.
+	-@test -d tests/__pycache__ || $(BIN)/python -m pytest --collect-only -qq >/dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray

@@ -6,8 +6,10 @@ import gc
 import itertools
 import os
 import runpy
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,12 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # see runner_test/environment.py
 # The tests start hundreds of processes: without cached bytecode each one would compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# The tests write some thousand ledgers, each of which waits for the disk: in memory, if it has room for all of them.
+_MEMORY, _ROOM = Path("/dev/shm"), 6_000_000_000
+if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # pytest has asked for it already
 
 # A shell starts background jobs with SIGINT ignored, and child processes inherit that: Ctrl-C could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -215,6 +215,8 @@ def _server(loaded: tuple[str, ...], within: tuple[str, ...] = ()) -> _Server:
         pass_fds=numbers,
     )
     atexit.register(process.communicate)  # closes its standard input, which ends it, and waits for its end
+    for ours in sockets[:1]:
+        atexit.register(ours.close)
     for theirs in sockets[1:]:
         theirs.close()
     return _Server(process, sockets[0] if sockets else None)

@@ -7,7 +7,7 @@
 from coordinator.target.cluster.attached import attached_remedy
 from coordinator.target.cluster.far_side import FarSide
 from coordinator.target.cluster.place import ClusterPlace, Order
-from coordinator.target.cluster.python import python_findings
+from coordinator.target.cluster.python import Container, python_findings
 from coordinator.target.cluster.record import RunRecord
 from coordinator.target.cluster.shell import Shell, ShellReply, open_shell
 from coordinator.target.cluster.starter import REQUEUE
@@ -15,6 +15,7 @@ from coordinator.target.cluster.starter import REQUEUE
 __all__ = [
     "REQUEUE",
     "ClusterPlace",
+    "Container",
     "FarSide",
     "Order",
     "RunRecord",

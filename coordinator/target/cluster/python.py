@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from coordinator.finding import Finding, Level
@@ -29,22 +30,36 @@ print("{_MARK}" + json.dumps([list(sys.version_info[:2]), [name for name in sys.
 """Nothing is imported: a library may not load on a login node, which has no graphics card and little memory."""
 
 
-def python_findings(shell: Shell, python: str, setup: Sequence[str], modules: Mapping[str, str]) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Container:
+    """A container with a Python."""
+
+    image: str
+    start: str
+    """What starts its Python, as a part of a line of the shell."""
+
+
+def python_findings(
+    shell: Shell, python: str, setup: Sequence[str], modules: Mapping[str, str], container: Container | None = None
+) -> Iterator[Finding]:
     """Whether a target's Python starts after the lines of `setup`, how old it is, and which of the modules it lacks.
 
-    `modules` has what the kernels import: module -> distribution. Raises NotSent or NoAnswer.
+    `modules` has what the kernels import: module -> distribution. `container` is where the Python is, if it is in one.
+    Raises NotSent or NoAnswer.
     """
-    where = shell.host or "this machine"
-    line = "\n".join([*setup, f'exec {shlex.quote(python)} -c "$@"'])
+    where = container.image if container else shell.host or "this machine"
+    start = container.start if container else shlex.quote(python)
+    line = "\n".join([*setup, f'exec {start} -c "$@"'])
     reply = shell.run(["bash", "-c", line, "-", _PROGRAM, *modules], seconds=_SECONDS)
     answer = _answer(reply.out.decode("utf-8", "replace"))
     if reply.code or answer is None:
         said = next((clean(text) for text in reversed(reply.err.splitlines()) if text.strip()), f"code {reply.code}")
         what = f"{python} does not start after the lines of setup: {said}"
-        yield Finding("python", Level.PROBLEM, what, "Correct python or setup in its table.")
+        named = "python, container or setup" if container else "python or setup"
+        yield Finding("python", Level.PROBLEM, what, f"Correct {named} in its table.")
         return
     version, missing = answer
-    what = f"{python} on {where} is {version[0]}.{version[1]}"
+    what = f"{python} {'in' if container else 'on'} {where} is {version[0]}.{version[1]}"
     if version < OLDEST:
         remedy = f"A kernel needs {OLDEST[0]}.{OLDEST[1]} or newer: name another one in `python`."
         yield Finding("python", Level.PROBLEM, what, remedy)
@@ -52,7 +67,7 @@ def python_findings(shell: Shell, python: str, setup: Sequence[str], modules: Ma
         yield Finding("python", Level.OK, what)
     if missing:
         names = dict.fromkeys(modules[name] for name in missing if name in modules)
-        remedy = f"There: {command_line(python, '-m', 'pip', 'install', *names)}"
+        remedy = f"{'In the image' if container else 'There'}: {command_line(python, '-m', 'pip', 'install', *names)}"
         yield Finding("imports", Level.PROBLEM, f"it lacks what the kernels import: {', '.join(missing)}", remedy)
     elif modules:
         yield Finding("imports", Level.OK, f"it has what the kernels import: {', '.join(modules)}")

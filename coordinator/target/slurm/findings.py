@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from coordinator.errors import CoordError
 from coordinator.finding import Finding, Level, problem
 from coordinator.project import Project, SlurmSettings, TargetName
-from coordinator.target.cluster import python_findings
+from coordinator.target.cluster import Container, python_findings
 from coordinator.target.slurm.client import Slurm
 from coordinator.target.slurm.open import slurm_of
-from coordinator.target.slurm.script import job_script
+from coordinator.target.slurm.script import job_script, python_start
 
 _GIB = 1 << 30
 _LITTLE = 10 * _GIB
@@ -81,8 +81,20 @@ def _requests(target: Slurm, settings: SlurmSettings) -> Iterator[Finding]:
 
 
 def _python(target: Slurm, settings: SlurmSettings, modules: Mapping[str, str]) -> Iterator[Finding]:
-    """The Python of the login node, which the nodes have at the same path; a container's is not looked at."""
+    """The Python of the login node, which the nodes have at the same path, or of the container if that starts there."""
+    container = None
     if settings.container:
-        yield Finding("python", Level.OK, f"{settings.python} in {settings.container}: only a job shows what it has")
-    else:
-        yield from python_findings(target.far.shell, settings.python, settings.setup, modules)
+        if not _starts_containers(target, settings):
+            what = f"{settings.python} in {settings.container}: only a job shows what it has"
+            yield Finding("python", Level.OK, what)
+            return
+        container = Container(settings.container, python_start(settings))
+    yield from python_findings(target.far.shell, settings.python, settings.setup, modules, container)
+
+
+def _starts_containers(target: Slurm, settings: SlurmSettings) -> bool:
+    """Whether the login node itself can. With pyxis only a job has a container."""
+    if settings.container_kind != "apptainer":
+        return False
+    line = "\n".join([*settings.setup, "command -v apptainer"])
+    return target.far.shell.run(["bash", "-c", line]).code == 0

@@ -44,7 +44,7 @@ def job_script(settings: SlurmSettings, name: str, options: Sequence[str]) -> st
     """The script of a job of that name; `options` are sbatch's, beside those of the settings."""
     lines = "".join(f"#SBATCH {option}\n" for option in (*_options(settings, name), *options, *settings.extra))
     setup = "\n".join(settings.setup)
-    return f"#!/bin/bash\n{lines}{_BODY.format(setup=setup, start=_start(settings), requeue=REQUEUE)}"
+    return f"#!/bin/bash\n{lines}{_BODY.format(setup=setup, start=python_start(settings), requeue=REQUEUE)}"
 
 
 def _options(settings: SlurmSettings, name: str) -> Iterator[str]:
@@ -73,8 +73,8 @@ def request(settings: SlurmSettings, target: str, metadata: KernelMetadata, time
     return [*([f"--time={time}"] if time else []), *settings.shapes.get(shape or "cpu", ())]
 
 
-def _start(settings: SlurmSettings) -> str:
-    """What runs the starter: a Python, or one in a container that has the folders."""
+def python_start(settings: SlurmSettings) -> str:
+    """What runs the starter, as a part of a line of the shell: a Python, or one in a container that has the folders."""
     python = shlex.quote(settings.python)
     if not settings.container:
         return python

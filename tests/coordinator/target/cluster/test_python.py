@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
-from coordinator.target.cluster.python import python_findings
+from coordinator.target.cluster.python import Container, python_findings
 from coordinator.target.cluster.shell import Here
 
 
@@ -25,6 +26,16 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it() -> None:
     (_, (check, level, remedy)) = _found(json="json", no_such_cv2="opencv-python", no_such_pil="pillow")
     assert (check, level) == ("imports", "problem")
     assert remedy == f"There: {sys.executable} -m pip install opencv-python pillow"
+
+
+def test_a_python_in_a_container() -> None:
+    """It is started as its kernels start it, and the image is what has to be mended."""
+    container = Container("lab.sif", f"env PYTHONPATH= {shlex.quote(sys.executable)}")
+    python, imports = python_findings(Here(), "/usr/bin/python3", (), {"no_such_cv2": "opencv-python"}, container)
+    assert python.what.startswith("/usr/bin/python3 in lab.sif is 3.")
+    assert imports.remedy == "In the image: /usr/bin/python3 -m pip install opencv-python"
+    (failed,) = python_findings(Here(), "/usr/bin/python3", (), {}, Container("lab.sif", "false"))
+    assert failed.remedy == "Correct python, container or setup in its table."
 
 
 def test_a_python_that_does_not_start() -> None:
