@@ -57,6 +57,7 @@ def test_a_run_in_a_container(
         monkeypatch.setenv(name, value)
     root = tmp_path / "a root"
     uni = target_at(root, **settings)
+    assert uni.settings is not None
     if uni.settings.container_kind == "apptainer":
         project = Project(root=tmp_path, settings=Settings(owner="ada"))
         found = {each.check: each for each in findings(project, "uni", uni.settings, {"json": "json", "no_cv2": "cv2"})}
