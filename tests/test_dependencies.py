@@ -43,6 +43,8 @@ def imports(room: str) -> Iterator[Import]:
 
 def _of_node(node: ast.AST, where: str, *, is_lazy: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):  # holds no statement, and most of the nodes
+            continue
         names = []
         if isinstance(child, ast.Import):
             names = [alias.name for alias in child.names]

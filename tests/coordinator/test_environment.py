@@ -51,7 +51,10 @@ def _names(node: ast.AST | None, constants: Mapping[str, list[ast.AST]]) -> Iter
 
 def _used(file: Path) -> Iterator[str | None]:
     """The names with which a file reads or sets the environment."""
-    tree = ast.parse(file.read_bytes())
+    source = file.read_bytes()
+    if b"environ" not in source and b"getenv" not in source:  # to walk through all trees takes seconds
+        return
+    tree = ast.parse(source)
     constants: dict[str, list[ast.AST]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
