@@ -39,6 +39,9 @@ def init(
     competition: Annotated[
         str | None, typer.Option("--competition", help="The competition's slug.", metavar="SLUG")
     ] = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Make it although the folder lies in another project.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a new project, or one of a repository.
@@ -51,11 +54,11 @@ def init(
     if program is not None and template is not None:
         raise UsageError("--from is for a repository that has a program, --template for a new project")
     if program is not None or (template is None and is_repository(directory)):
-        adopted = adopt(directory, Wish(program, owner, competition))
+        adopted = adopt(directory, Wish(program, owner, competition, nested))
         _show(adopted, as_json=as_json)
         return
     template = template or "minimal"
-    files = init_project(directory, template, owner=owner, competition=competition)
+    files = init_project(directory, template, owner=owner, competition=competition, is_nested=nested)
     if as_json:
         answer({"directory": str(directory), "template": template, "files": list(files)})
         return
