@@ -24,7 +24,9 @@ from tests.documented import plain
 from tests.warm import COMMANDS, run_warm
 
 _COMMENT = re.compile(r"\s*<!-- (before|stays|not run): (.+) -->")
-_PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing ")
+_PASSING = re.compile(
+    r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing |^ *#?\d*%\|"
+)
 """Lines that come or not, by how fast a session is, or that a page shows once."""
 _HEX = re.compile(r"\b(?=[a-z]*\d)[0-9a-f]{10,}\b")
 """A digest, an id or a commit."""
@@ -92,6 +94,8 @@ class Shell:
     environment: dict[str, str] = field(default_factory=lambda: {**os.environ, "COLUMNS": "80", "BROWSER": "true"})
     started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """Commands that go on."""
+    instead: dict[str, str] = field(default_factory=dict)
+    """Text of a page -> what stands in its place in the commands: a port that is free here."""
 
     def __call__(self, command: str) -> str:
         """Runs a command; what it prints, on both streams. AssertionError for an exit code other than 0."""
@@ -101,6 +105,7 @@ class Shell:
 
     def run(self, command: str) -> tuple[int, str]:
         """Runs a command; its exit code, and what it prints on both streams."""
+        command = self.meant(command)
         words = shlex.split(command, comments=True)
         if words[0] == "cd":
             self.folder = (self.folder / words[1]).resolve()
@@ -115,7 +120,7 @@ class Shell:
     def start(self, command: str, lines: int) -> str:
         """Starts a `coord` command that goes on; the first lines that it prints. `started.close()` ends it."""
         process = subprocess.Popen(
-            [*COORD, *shlex.split(command)[1:]],
+            [*COORD, *shlex.split(self.meant(command))[1:]],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -126,6 +131,12 @@ class Shell:
         self.started.callback(process.send_signal, signal.SIGINT)
         assert process.stdout is not None
         return "".join(process.stdout.readline() for _ in range(lines))
+
+    def meant(self, command: str) -> str:
+        """The command of a page as it is run here."""
+        for text, here in self.instead.items():
+            command = command.replace(text, here)
+        return command
 
     def _coord(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=COMMANDS, is_merged=True)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 
+from runner_test.samples import SampleData, write_sample_data
+from tests.coordinator.command import DEADLINE
 from tests.pages import Shell
 from tests.paths import ROOT, SAMPLES
 
@@ -272,6 +275,49 @@ def mask_rcnn(shell: Shell) -> None:
     shutil.copy(ROOT / "pyproject.toml", shell.folder)
     (shell.folder / ".venv").symlink_to(sys.prefix)
     shell.environment.pop("COORD_TARGET", None)
+
+
+@_named
+def siim(shell: Shell) -> None:
+    """A project with the competition's scorer, of which `smoke` has run, without a training; a port that is free."""
+    _begin(shell, "siim")
+    shutil.copytree(ROOT / "model_src", shell.folder / "model_src", ignore=shutil.ignore_patterns("__pycache__"))
+    _write(
+        shell,
+        "pyproject.toml",
+        '[tool.coord]\nentry = "hello.py"\nscorer = "model_src.score:competition_score"\n'
+        '[tool.coord.kernel]\ntitle = "siim {experiment}"\n[tool.coord.local]\ndataset_seconds = 0\n',
+    )
+    _write(shell, "hello.py", "print('hello')\n")
+    _write(shell, "experiments/smoke.yaml", "about: trains nothing\n")
+    shell.environment["COORD_TARGET"] = "local"
+    shell("coord push smoke --wait")
+    data = SampleData(images=6, test_images=8, size=64)
+    write_sample_data(shell.folder / ".coord" / "sample-data", data)
+    shutil.copy(shell.folder / ".coord/sample-data/sample_submission.csv", shell.folder / "empty.csv")
+    for name, text in (("images/1.png", "p" * 300_000), ("train.csv", "id,label\n1,0\n")):
+        _write(shell, f"rows/{name}", text)
+    _write(
+        shell,
+        "rows/dataset-metadata.json",
+        '{"id": "local/chest-rows", "title": "Chest rows", "licenses": [{"name": "CC0-1.0"}]}',
+    )
+    _write(shell, "weights/config.json", "{}\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    shell.instead = {"coord local serve": f"coord local serve --port {port}", ":7788": f":{port}"}
+
+
+@_named
+def one_more_row(shell: Shell) -> None:
+    shell.change("rows/train.csv", "1,0\n", "1,0\n2,1\n")
+
+
+@_named
+def it_is_scored(shell: Shell) -> None:
+    end = time.monotonic() + DEADLINE
+    while "PENDING" in shell("kaggle competitions submissions siim") and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 @_named

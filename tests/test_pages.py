@@ -47,8 +47,6 @@ NOT_RUN = {
     "it trains Mask R-CNN": 4,
     "pip asks the package index": 3,
     "it needs a cluster": 5,
-    "it serves until it is stopped": 1,
-    "tests/runner_test/test_official_command.py runs the installed `kaggle`": 4,
     "it loads MLflow and TensorBoard": 1,
     "it sends 2 GB, and Ctrl-C interrupts it": 1,
     "it fills a disk": 1,
