@@ -74,6 +74,7 @@ LIST = "".join(f"  datasets/ann/{number}/\n" for number in range(41))
         ((FOLDER, "epoch 1\n", "  (nothing)\n", "epoch 2\n"), "\n  (nothing)"),
         ((FOLDER + '  a/\nCOORD {"event": "end"}\n  b/\n',), "\n  a/"),
         ((FOLDER + "  a/\n\nepoch 1\n",), "\n  a/"),
+        ((FOLDER + "  a/\n-----\nException encountered at In [9]\n",), "\n  a/"),
         ((FOLDER + "epoch 1\n" * 20,), "\nepoch 1" * 8),
     ],
 )
