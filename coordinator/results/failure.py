@@ -45,7 +45,7 @@ def failure(records: Iterable[LogRecord], sources: Collection[str]) -> str:
             found, after, is_inside, follows, beside = [_told(exception, frames, sources)], 0, False, origin, 0
             continue
         elif follows == origin:
-            # An empty line or a rule ends a message, if anything does: else a few lines that are not indented are taken.
+            # An empty line or a rule may end a message: otherwise a few lines that are not indented are taken.
             beside += not line[:1].isspace()
             if any(map(str.isalnum, line)) and not line.startswith(EVENT_PREFIX) and beside <= _NOT_INDENTED:
                 found.append(line.rstrip())
