@@ -33,7 +33,7 @@ class Cut(StrEnum):
     END = "end"
 
 
-_GIVING = ((Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
+_GIVING = ((Cut.END, 36), (Cut.MIDDLE, 28), (Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
 """Which columns give up cells of their width, one after the other, and how many they keep."""
 
 
@@ -76,7 +76,7 @@ class LineTable:
         for at, size in zip(shown, self._sizes(shown, width), strict=True):
             column = self.columns[at]
             table.add_column(
-                Text(column.name, no_wrap=True, overflow="crop"),
+                _Cut(column.name, column.cut, mark),
                 justify="right" if column.right else "left",
                 width=size,
                 no_wrap=True,
