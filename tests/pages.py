@@ -96,6 +96,8 @@ class Shell:
     """Commands that go on."""
     instead: dict[str, str] = field(default_factory=dict)
     """Text of a page -> what stands in its place in the commands: a port that is free here."""
+    known: dict[str, str] = field(default_factory=dict)
+    """What is printed here -> the words of a page for it."""
 
     def __call__(self, command: str) -> str:
         """Runs a command; what it prints, on both streams. AssertionError for an exit code other than 0."""
@@ -156,7 +158,9 @@ class Shell:
 
     def shown(self, printed: str) -> str:
         """What it printed, in the words of a page: a reader has the folder in `/home/ada`."""
-        return printed.replace(str(self.home), "/home/ada")
+        for here, text in (*self.known.items(), (str(self.home), "/home/ada")):
+            printed = printed.replace(here, text)
+        return printed
 
     def change(self, file: str, before: str, after: str) -> None:
         """Replaces a text that is in a file."""
@@ -180,13 +184,20 @@ class Difference:
         return f"{self.block.where}: {self.command}\n  {self.why}\n{self.printed}"
 
 
-def run_page(page: Path, shell: Shell, before: Mapping[str, Callable[[Shell], object]]) -> list[Difference]:
-    """Runs the blocks of a page that are not marked. A command may fail only where the page shows a failure."""
+def run_page(
+    page: Path, shell: Shell, before: Mapping[str, Callable[[Shell], object]], *, marked: str = ""
+) -> list[Difference]:
+    """Runs the blocks of a page that have no mark `not run`, or those whose mark begins with `marked`.
+
+    A command may fail only where the page shows a failure.
+    """
     differences = []
     for block in blocks(page):
+        if bool(block.not_run) is not bool(marked) or not block.not_run.startswith(marked):
+            continue
         for name in block.before:
             before[name](shell)
-        for command, shown in block.steps if not block.not_run else ():
+        for command, shown in block.steps:
             code, printed = (0, shell.start(command, len(shown))) if block.stays else shell.run(command)
             printed = shell.shown(printed)
             is_failure = any(line.startswith(("coord: ", "Error: ", "FAILS")) for line in shown)

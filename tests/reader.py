@@ -35,7 +35,7 @@ def _write(shell: Shell, file: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _begin(shell: Shell, name: str, *samples: str) -> None:
+def begin(shell: Shell, name: str, *samples: str) -> None:
     """A copy of samples in a new folder, in which the reader then is."""
     shell.folder = shell.home / name
     if shell.folder.exists():
@@ -48,18 +48,18 @@ def _begin(shell: Shell, name: str, *samples: str) -> None:
 
 @_named
 def baseline(shell: Shell) -> None:
-    _begin(shell, "baseline", "adopt/flat_argparse")
+    begin(shell, "baseline", "adopt/flat_argparse")
     shell.folder = shell.home
 
 
 @_named
 def unet(shell: Shell) -> None:
-    _begin(shell, "unet", "adopt/yaml_importlib")
+    begin(shell, "unet", "adopt/yaml_importlib")
 
 
 @_named
 def launcher(shell: Shell) -> None:
-    _begin(shell, "launcher", "adopt/launcher")
+    begin(shell, "launcher", "adopt/launcher")
 
 
 @_named
@@ -75,7 +75,7 @@ def all_have_ended(shell: Shell) -> None:
 
 @_named
 def parity(shell: Shell) -> None:
-    _begin(shell, "parity", "parity", "gateway")
+    begin(shell, "parity", "parity", "gateway")
     for name in ("visible", "hidden"):
         shutil.copytree(SAMPLES / "gateway" / "kit", shell.folder / name, dirs_exist_ok=True)
     shutil.copytree(shell.folder / "hidden", shell.folder / "data")
@@ -162,7 +162,7 @@ def serves(shell: Shell) -> None:
 @_named
 def weights(shell: Shell) -> None:
     """A project with an experiment that reads the data set of the folder `weights`."""
-    _begin(shell, "tiny", "tiny")
+    begin(shell, "tiny", "tiny")
     _write(shell, "experiments/base.yaml", "about: reads weights\nkernel: {dataset_sources: [ada/bone-weights]}\n")
     for name in ("README.md", "fold0.pth", "nets/fold1.pth"):
         _write(shell, f"weights/{name}", "of one training\n" * 1000)
@@ -269,7 +269,7 @@ def infer_is_submitted(shell: Shell) -> None:
 @_named
 def mask_rcnn(shell: Shell) -> None:
     """The project that this repository is."""
-    _begin(shell, "siim")
+    begin(shell, "siim")
     for name in ("model_src", "experiments"):
         shutil.copytree(ROOT / name, shell.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", shell.folder)
@@ -280,7 +280,7 @@ def mask_rcnn(shell: Shell) -> None:
 @_named
 def siim(shell: Shell) -> None:
     """A project with the competition's scorer, of which `smoke` has run, without a training; a port that is free."""
-    _begin(shell, "siim")
+    begin(shell, "siim")
     shutil.copytree(ROOT / "model_src", shell.folder / "model_src", ignore=shutil.ignore_patterns("__pycache__"))
     _write(
         shell,
@@ -334,7 +334,7 @@ def imports_what_the_image_lacks(shell: Shell) -> None:
 
 @_named
 def sources_too_large(shell: Shell) -> None:
-    _begin(shell, "large")
+    begin(shell, "large")
     _write(shell, "pyproject.toml", '[tool.coord]\nowner = "ada"\nentry = "train.py"\nlarge = "dataset"\n')
     _write(shell, "train.py", "import table\n\nprint(len(table.ROWS))\n")
     _write(shell, "table.py", f'ROWS = "{os.urandom(1_500_000).hex()}"\n')
@@ -348,7 +348,7 @@ def log_of_the_probe(shell: Shell) -> None:
 
 @_named
 def shapes(shell: Shell) -> None:
-    _begin(shell, "shapes")
+    begin(shell, "shapes")
     (shell.home / "elsewhere").mkdir()
     _write(shell, "main.py", SHAPES)
     _write(shell, "areas/__init__.py", "")
@@ -427,7 +427,7 @@ def sample_data_has_changed(shell: Shell) -> None:
 
 @_named
 def tiny_has_run(shell: Shell) -> None:
-    _begin(shell, "tiny", "tiny")
+    begin(shell, "tiny", "tiny")
     shell("coord push base --wait")
 
 
@@ -440,6 +440,18 @@ def wide_screen(shell: Shell) -> None:
 def a_moment_later(shell: Shell) -> None:
     """A new version of a data set is processed for a second."""
     time.sleep(1.2)
+
+
+@_named
+def masks(shell: Shell) -> None:
+    """An experiment that attaches what no cluster has."""
+    _write(shell, "experiments/masks.yaml", "base: base\nkernel: {dataset_sources: [ada/masks]}\n")
+
+
+@_named
+def big(shell: Shell) -> None:
+    """An experiment that asks for more graphics cards than a machine of the cluster has."""
+    _write(shell, "experiments/big.yaml", "base: base\nkernel: {machine_shape: NvidiaTeslaT4}\n")
 
 
 @_named

@@ -33,7 +33,15 @@ class Cut(StrEnum):
     END = "end"
 
 
-_GIVING = ((Cut.END, 36), (Cut.MIDDLE, 28), (Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
+_GIVING = (
+    (Cut.END, 36),
+    (Cut.MIDDLE, 28),
+    (Cut.END, 26),
+    (Cut.MIDDLE, 24),
+    (Cut.END, 10),
+    (Cut.MIDDLE, 6),
+    (Cut.END, 1),
+)
 """Which columns give up cells of their width, one after the other, and how many they keep."""
 
 
