@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from runner_test.samples import SampleData, write_sample_data
 from tests.coordinator.command import DEADLINE
+from tests.coordinator.wheels.made import ANY, write_wheel
 from tests.pages import Shell
 from tests.paths import ROOT, SAMPLES
 
@@ -440,6 +441,39 @@ def wide_screen(shell: Shell) -> None:
 def a_moment_later(shell: Shell) -> None:
     """A new version of a data set is processed for a second."""
     time.sleep(1.2)
+
+
+@_named
+def einx(shell: Shell) -> None:
+    """A project that requires what the image lacks; pip finds it in a folder."""
+    begin(shell, "wheels")
+    wheels = shell.home / "index"
+    compiled = "cp312-cp312-manylinux2014_x86_64"
+    for name, version, parts, requires, tag in (
+        ("einx", "0.4.3", ("docs", "einx", "test"), ("numpy", "sympy", "frozendict"), ANY),
+        ("iterative-stratification", "0.1.9", ("iterstrat", "tests"), ("numpy", "scipy", "scikit-learn"), ANY),
+        ("scikit-learn", "1.9.1", ("sklearn",), ("numpy", "scipy", "joblib", "threadpoolctl", "narwhals"), compiled),
+        ("cudf-cu12", "24.12.0", ("cudf",), ("cuda-python<13.0a0,<=12.6.0,>=12.0",), ANY),
+    ):
+        files = {f"{part}/__init__.py": "" for part in parts}
+        write_wheel(wheels, name, version, files=files, requires=requires, tag=tag)
+    required = '["einx>=0.4", "iterative-stratification"]'
+    _write(shell, "pyproject.toml", f'[tool.coord]\nentry = "train.py"\nrequirements = {required}\n')
+    _write(shell, "train.py", "import einx\n")
+    _write(shell, "experiments/first.yaml", "about: needs wheels\n")
+    found = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    shell.environment |= {**found, "COORD_TARGET": "local"}
+
+
+@_named
+def a_newer_numpy(shell: Shell) -> None:
+    shell.change("pyproject.toml", '"einx>=0.4", ', '"einx>=0.4", "numpy>=99", ')
+
+
+@_named
+def cudf(shell: Shell) -> None:
+    shell.change("pyproject.toml", '"einx>=0.4", "numpy>=99", "iterative-stratification"', '"cudf-cu12==24.12.0"')
+    (shell.folder / "kaggle-wheels.json").unlink()
 
 
 @_named

@@ -45,7 +45,6 @@ def test_a_page(name: str, tmp_path: Path) -> None:
 
 NOT_RUN = {
     "it trains Mask R-CNN": 4,
-    "pip asks the package index": 3,
     "it needs a cluster": 8,
     "it loads MLflow and TensorBoard": 1,
     "it sends 2 GB, and Ctrl-C interrupts it": 1,
