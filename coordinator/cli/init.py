@@ -26,8 +26,8 @@ _FIRST = {"minimal": "base", "mask-rcnn": "smoke"}
 @command
 def init(
     directory: Annotated[
-        Path, typer.Argument(help="A new or empty folder, or a repository that has a program.", metavar="DIR")
-    ],
+        Path | None, typer.Argument(help="A new or empty folder, or a repository that has a program.", metavar="DIR")
+    ] = None,
     template: Annotated[
         Literal["minimal", "mask-rcnn"] | None,
         typer.Option("--template", help="A small model to put yours in place of (the default), or coord's own."),
@@ -51,6 +51,8 @@ def init(
     """
     from coordinator.project import Wish, adopt, init_project, is_repository
 
+    if directory is None:
+        raise UsageError("which folder?", hint="coord init NAME makes a new one, coord init . a project of this one.")
     if program is not None and template is not None:
         raise UsageError("--from is for a repository that has a program, --template for a new project")
     if program is not None or (template is None and is_repository(directory)):

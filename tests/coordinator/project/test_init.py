@@ -149,6 +149,7 @@ def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: i
 def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
     """A folder that is not empty, or a file, is refused, and nothing changes."""
     (made.root / "notes.txt").write_text("mine")
+    assert "which folder?\ncoord init NAME makes a new one" in made.here("init", code=2).output
     assert ". is not empty: notes.txt" in made.here("init", ".", "--template", "minimal", code=2).output
     assert "no Python script was found" in made.here("init", ".", code=2).output
     assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
