@@ -6,14 +6,17 @@ import functools
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from coordinator.errors import did_you_mean
 from coordinator.system import IS_WINDOWS
 from coordinator.text import clean
 
 _PART_MAX = 255  # bytes of the name of one file or folder, on the usual file systems
 _DEPTH_MAX = 64  # parts of a path: programs that walk a folder, Python's own too, fail at some hundred
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
+_SEEDS = 5  # names of experiments in a message
 _IN_NO_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of characters, ends of lines
 
 
@@ -68,6 +71,20 @@ def _windows_part(part: str) -> str:
     first, dot, rest = _NOT_ON_WINDOWS.sub("_", part).partition(".")
     first = first.encode("utf-8")[: _PART_MAX - len(mark) - 1 - len(f"{dot}{rest}".encode())].decode("utf-8", "ignore")
     return f"{first}-{mark}{dot}{rest}"
+
+
+def is_seed_of(experiment: str, name: str) -> bool:
+    """Whether a name that leaves out the seed means that experiment, too: `base` for `base-s0` and `base--s1`."""
+    return re.fullmatch(re.escape(name) + r"--?s\d+", experiment) is not None
+
+
+def near_experiment(name: str, known: Iterable[str]) -> str:
+    """What follows `there is no experiment NAME`: those of its seeds, or the nearest name, or nothing."""
+    known = list(known)
+    first, *others = sorted(each for each in known if is_seed_of(each, name)) or [""]
+    if not first:
+        return did_you_mean(name, known)
+    return f", but one a seed: {', '.join([first, *others[: _SEEDS - 1]])}{', ...' if len(others) >= _SEEDS else ''}"
 
 
 def is_confined(name: object) -> bool:

@@ -17,6 +17,8 @@ _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     rf"|[\x00-\x08\x0b-\x1f{_NOT_SHOWN}]"
 )
+_BULLET = re.compile(r"\s+(?:[-*•] )?|[-*•] ")
+_LONGEST = 300
 _RAW_IN_JSON = re.compile(f"[{_NOT_SHOWN}]")
 
 
@@ -25,6 +27,37 @@ def clean(text: str) -> str:
     if text.isprintable():  # as nearly all are: none of these characters is
         return text
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
+
+
+def in_one_line(text: str) -> str:
+    """The lines of a message as one: `a.csv is not in input, which holds: x/, x/b.csv; the next line`.
+
+    Lines that are indented, or have a bullet, are the list of the line before them. Lines without a letter or a digit
+    (rules, arrows) are left out. What is longer than 300 characters is cut.
+    """
+    found, was_item = "", False
+    for line in map(clean, text.replace("\r\n", "\n").split("\n")):
+        bullet = _BULLET.match(line)
+        part = line[bullet.end() :].strip() if bullet else line.strip()
+        if not any(map(str.isalnum, part)):
+            continue
+        between = "; " if not bullet else ", " if was_item else ": "
+        found = _joined(found, between, part)
+        was_item = bool(bullet)
+    return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 1].rstrip()}…"
+
+
+def sentences(*parts: str) -> str:
+    """The parts that are not empty as one text: `it failed; epoch 3`, but `It failed. epoch 3`."""
+    found = ""
+    for part in filter(None, parts):
+        found = _joined(found, "; ", part)
+    return found
+
+
+def _joined(before: str, between: str, after: str) -> str:
+    """Nothing but a space is put behind a punctuation mark."""
+    return f"{before}{' ' if before.endswith(tuple('.:;,!?')) else between}{after}" if before else after
 
 
 def command_line(*words: str) -> str:

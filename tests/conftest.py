@@ -8,10 +8,12 @@ import os
 import runpy
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -70,6 +72,43 @@ def _harmless(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(GUARD))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("COORD_TRUST", str(GUARD.parents[1]))  # in a container the checkout may be another user's
+
+
+class _Watched(sqlite3.Connection):
+    """A connection that is noted if nobody closes it: Python 3.13 warns of that, in whatever test runs then."""
+
+    left: ClassVar[list[str]] = []
+    opened_at = ""
+    is_open = False
+
+    def close(self) -> None:
+        super().close()
+        self.is_open = False
+
+    def __del__(self) -> None:
+        if self.is_open:
+            self.left.append(self.opened_at)
+            super().close()
+
+
+def _connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+    found: sqlite3.Connection = _CONNECT(*arguments, **{"factory": _Watched, **options})
+    if isinstance(found, _Watched):
+        caller = sys._getframe(1)
+        found.opened_at, found.is_open = f"{caller.f_code.co_filename}:{caller.f_lineno}", True
+    return found
+
+
+_CONNECT = sqlite3.connect
+setattr(sqlite3, "connect", _connect)  # noqa: B010  # it has overloads
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Each connection to a database is closed, not only forgotten."""
+    yield
+    left, _Watched.left[:] = list(_Watched.left), []
+    assert left == [], "opened there and never closed"
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from tests.documented import plain
 from tests.warm import COMMANDS, run_warm
 
 _COMMENT = re.compile(r"\s*<!-- (before|stays|not run): (.+) -->")
-_PASSING = re.compile(r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing ")
+_PASSING = re.compile(
+    r" is (queued|running)$|^waiting for |^coord ui shows it|^\d+/\d+ files, |^\w+ is processing |^ *#?\d*%\|"
+)
 """Lines that come or not, by how fast a session is, or that a page shows once."""
 _HEX = re.compile(r"\b(?=[a-z]*\d)[0-9a-f]{10,}\b")
 """A digest, an id or a commit."""
@@ -92,6 +94,10 @@ class Shell:
     environment: dict[str, str] = field(default_factory=lambda: {**os.environ, "COLUMNS": "80", "BROWSER": "true"})
     started: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """Commands that go on."""
+    instead: dict[str, str] = field(default_factory=dict)
+    """Text of a page -> what stands in its place in the commands: a port that is free here."""
+    known: dict[str, str] = field(default_factory=dict)
+    """What is printed here -> the words of a page for it."""
 
     def __call__(self, command: str) -> str:
         """Runs a command; what it prints, on both streams. AssertionError for an exit code other than 0."""
@@ -101,6 +107,7 @@ class Shell:
 
     def run(self, command: str) -> tuple[int, str]:
         """Runs a command; its exit code, and what it prints on both streams."""
+        command = self.meant(command)
         words = shlex.split(command, comments=True)
         if words[0] == "cd":
             self.folder = (self.folder / words[1]).resolve()
@@ -115,7 +122,7 @@ class Shell:
     def start(self, command: str, lines: int) -> str:
         """Starts a `coord` command that goes on; the first lines that it prints. `started.close()` ends it."""
         process = subprocess.Popen(
-            [*COORD, *shlex.split(command)[1:]],
+            [*COORD, *shlex.split(self.meant(command))[1:]],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -126,6 +133,12 @@ class Shell:
         self.started.callback(process.send_signal, signal.SIGINT)
         assert process.stdout is not None
         return "".join(process.stdout.readline() for _ in range(lines))
+
+    def meant(self, command: str) -> str:
+        """The command of a page as it is run here."""
+        for text, here in self.instead.items():
+            command = command.replace(text, here)
+        return command
 
     def _coord(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=COMMANDS, is_merged=True)
@@ -145,7 +158,9 @@ class Shell:
 
     def shown(self, printed: str) -> str:
         """What it printed, in the words of a page: a reader has the folder in `/home/ada`."""
-        return printed.replace(str(self.home), "/home/ada")
+        for here, text in (*self.known.items(), (str(self.home), "/home/ada")):
+            printed = printed.replace(here, text)
+        return printed
 
     def change(self, file: str, before: str, after: str) -> None:
         """Replaces a text that is in a file."""
@@ -169,13 +184,20 @@ class Difference:
         return f"{self.block.where}: {self.command}\n  {self.why}\n{self.printed}"
 
 
-def run_page(page: Path, shell: Shell, before: Mapping[str, Callable[[Shell], object]]) -> list[Difference]:
-    """Runs the blocks of a page that are not marked. A command may fail only where the page shows a failure."""
+def run_page(
+    page: Path, shell: Shell, before: Mapping[str, Callable[[Shell], object]], *, marked: str = ""
+) -> list[Difference]:
+    """Runs the blocks of a page that have no mark `not run`, or those whose mark begins with `marked`.
+
+    A command may fail only where the page shows a failure.
+    """
     differences = []
     for block in blocks(page):
+        if bool(block.not_run) is not bool(marked) or not block.not_run.startswith(marked):
+            continue
         for name in block.before:
             before[name](shell)
-        for command, shown in block.steps if not block.not_run else ():
+        for command, shown in block.steps:
             code, printed = (0, shell.start(command, len(shown))) if block.stays else shell.run(command)
             printed = shell.shown(printed)
             is_failure = any(line.startswith(("coord: ", "Error: ", "FAILS")) for line in shown)

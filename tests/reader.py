@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 
+from runner_test.samples import SampleData, write_sample_data
+from tests.coordinator.command import DEADLINE
+from tests.coordinator.wheels.made import ANY, write_wheel
 from tests.pages import Shell
 from tests.paths import ROOT, SAMPLES
 
@@ -32,7 +36,7 @@ def _write(shell: Shell, file: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _begin(shell: Shell, name: str, *samples: str) -> None:
+def begin(shell: Shell, name: str, *samples: str) -> None:
     """A copy of samples in a new folder, in which the reader then is."""
     shell.folder = shell.home / name
     if shell.folder.exists():
@@ -45,18 +49,18 @@ def _begin(shell: Shell, name: str, *samples: str) -> None:
 
 @_named
 def baseline(shell: Shell) -> None:
-    _begin(shell, "baseline", "adopt/flat_argparse")
+    begin(shell, "baseline", "adopt/flat_argparse")
     shell.folder = shell.home
 
 
 @_named
 def unet(shell: Shell) -> None:
-    _begin(shell, "unet", "adopt/yaml_importlib")
+    begin(shell, "unet", "adopt/yaml_importlib")
 
 
 @_named
 def launcher(shell: Shell) -> None:
-    _begin(shell, "launcher", "adopt/launcher")
+    begin(shell, "launcher", "adopt/launcher")
 
 
 @_named
@@ -72,7 +76,7 @@ def all_have_ended(shell: Shell) -> None:
 
 @_named
 def parity(shell: Shell) -> None:
-    _begin(shell, "parity", "parity", "gateway")
+    begin(shell, "parity", "parity", "gateway")
     for name in ("visible", "hidden"):
         shutil.copytree(SAMPLES / "gateway" / "kit", shell.folder / name, dirs_exist_ok=True)
     shutil.copytree(shell.folder / "hidden", shell.folder / "data")
@@ -159,7 +163,7 @@ def serves(shell: Shell) -> None:
 @_named
 def weights(shell: Shell) -> None:
     """A project with an experiment that reads the data set of the folder `weights`."""
-    _begin(shell, "tiny", "tiny")
+    begin(shell, "tiny", "tiny")
     _write(shell, "experiments/base.yaml", "about: reads weights\nkernel: {dataset_sources: [ada/bone-weights]}\n")
     for name in ("README.md", "fold0.pth", "nets/fold1.pth"):
         _write(shell, f"weights/{name}", "of one training\n" * 1000)
@@ -266,12 +270,55 @@ def infer_is_submitted(shell: Shell) -> None:
 @_named
 def mask_rcnn(shell: Shell) -> None:
     """The project that this repository is."""
-    _begin(shell, "siim")
+    begin(shell, "siim")
     for name in ("model_src", "experiments"):
         shutil.copytree(ROOT / name, shell.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", shell.folder)
     (shell.folder / ".venv").symlink_to(sys.prefix)
     shell.environment.pop("COORD_TARGET", None)
+
+
+@_named
+def siim(shell: Shell) -> None:
+    """A project with the competition's scorer, of which `smoke` has run, without a training; a port that is free."""
+    begin(shell, "siim")
+    shutil.copytree(ROOT / "model_src", shell.folder / "model_src", ignore=shutil.ignore_patterns("__pycache__"))
+    _write(
+        shell,
+        "pyproject.toml",
+        '[tool.coord]\nentry = "hello.py"\nscorer = "model_src.score:competition_score"\n'
+        '[tool.coord.kernel]\ntitle = "siim {experiment}"\n[tool.coord.local]\ndataset_seconds = 0\n',
+    )
+    _write(shell, "hello.py", "print('hello')\n")
+    _write(shell, "experiments/smoke.yaml", "about: trains nothing\n")
+    shell.environment["COORD_TARGET"] = "local"
+    shell("coord push smoke --wait")
+    data = SampleData(images=6, test_images=8, size=64)
+    write_sample_data(shell.folder / ".coord" / "sample-data", data)
+    shutil.copy(shell.folder / ".coord/sample-data/sample_submission.csv", shell.folder / "empty.csv")
+    for name, text in (("images/1.png", "p" * 300_000), ("train.csv", "id,label\n1,0\n")):
+        _write(shell, f"rows/{name}", text)
+    _write(
+        shell,
+        "rows/dataset-metadata.json",
+        '{"id": "local/chest-rows", "title": "Chest rows", "licenses": [{"name": "CC0-1.0"}]}',
+    )
+    _write(shell, "weights/config.json", "{}\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    shell.instead = {"coord local serve": f"coord local serve --port {port}", ":7788": f":{port}"}
+
+
+@_named
+def one_more_row(shell: Shell) -> None:
+    shell.change("rows/train.csv", "1,0\n", "1,0\n2,1\n")
+
+
+@_named
+def it_is_scored(shell: Shell) -> None:
+    end = time.monotonic() + DEADLINE
+    while "PENDING" in shell("kaggle competitions submissions siim") and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 @_named
@@ -288,7 +335,7 @@ def imports_what_the_image_lacks(shell: Shell) -> None:
 
 @_named
 def sources_too_large(shell: Shell) -> None:
-    _begin(shell, "large")
+    begin(shell, "large")
     _write(shell, "pyproject.toml", '[tool.coord]\nowner = "ada"\nentry = "train.py"\nlarge = "dataset"\n')
     _write(shell, "train.py", "import table\n\nprint(len(table.ROWS))\n")
     _write(shell, "table.py", f'ROWS = "{os.urandom(1_500_000).hex()}"\n')
@@ -302,7 +349,7 @@ def log_of_the_probe(shell: Shell) -> None:
 
 @_named
 def shapes(shell: Shell) -> None:
-    _begin(shell, "shapes")
+    begin(shell, "shapes")
     (shell.home / "elsewhere").mkdir()
     _write(shell, "main.py", SHAPES)
     _write(shell, "areas/__init__.py", "")
@@ -381,7 +428,7 @@ def sample_data_has_changed(shell: Shell) -> None:
 
 @_named
 def tiny_has_run(shell: Shell) -> None:
-    _begin(shell, "tiny", "tiny")
+    begin(shell, "tiny", "tiny")
     shell("coord push base --wait")
 
 
@@ -394,6 +441,51 @@ def wide_screen(shell: Shell) -> None:
 def a_moment_later(shell: Shell) -> None:
     """A new version of a data set is processed for a second."""
     time.sleep(1.2)
+
+
+@_named
+def einx(shell: Shell) -> None:
+    """A project that requires what the image lacks; pip finds it in a folder."""
+    begin(shell, "wheels")
+    wheels = shell.home / "index"
+    compiled = "cp312-cp312-manylinux2014_x86_64"
+    for name, version, parts, requires, tag in (
+        ("einx", "0.4.3", ("docs", "einx", "test"), ("numpy", "sympy", "frozendict"), ANY),
+        ("iterative-stratification", "0.1.9", ("iterstrat", "tests"), ("numpy", "scipy", "scikit-learn"), ANY),
+        ("scikit-learn", "1.9.1", ("sklearn",), ("numpy", "scipy", "joblib", "threadpoolctl", "narwhals"), compiled),
+        ("cudf-cu12", "24.12.0", ("cudf",), ("cuda-python<13.0a0,<=12.6.0,>=12.0",), ANY),
+    ):
+        files = {f"{part}/__init__.py": "" for part in parts}
+        write_wheel(wheels, name, version, files=files, requires=requires, tag=tag)
+    required = '["einx>=0.4", "iterative-stratification"]'
+    _write(shell, "pyproject.toml", f'[tool.coord]\nentry = "train.py"\nrequirements = {required}\n')
+    _write(shell, "train.py", "import einx\n")
+    _write(shell, "experiments/first.yaml", "about: needs wheels\n")
+    found = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    shell.environment |= {**found, "COORD_TARGET": "local"}
+
+
+@_named
+def a_newer_numpy(shell: Shell) -> None:
+    shell.change("pyproject.toml", '"einx>=0.4", ', '"einx>=0.4", "numpy>=99", ')
+
+
+@_named
+def cudf(shell: Shell) -> None:
+    shell.change("pyproject.toml", '"einx>=0.4", "numpy>=99", "iterative-stratification"', '"cudf-cu12==24.12.0"')
+    (shell.folder / "kaggle-wheels.json").unlink()
+
+
+@_named
+def masks(shell: Shell) -> None:
+    """An experiment that attaches what no cluster has."""
+    _write(shell, "experiments/masks.yaml", "base: base\nkernel: {dataset_sources: [ada/masks]}\n")
+
+
+@_named
+def big(shell: Shell) -> None:
+    """An experiment that asks for more graphics cards than a machine of the cluster has."""
+    _write(shell, "experiments/big.yaml", "base: base\nkernel: {machine_shape: NvidiaTeslaT4}\n")
 
 
 @_named

@@ -10,7 +10,7 @@ from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, all_names, command, find_run, workspace
 from coordinator.cli.naming import run_names
 from coordinator.cli.terminal import answer, say, show_csv, show_markdown
-from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.errors import RunNotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -240,7 +240,7 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
 
     Raises RunNotFound if it is not known.
     """
-    from coordinator.ledger import is_seed_of
+    from coordinator.names import is_seed_of, near_experiment
 
     if version is not None or target is not None:
         run = find_run(here.ledger, exp, target, version)
@@ -248,7 +248,7 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
     known = here.ledger.experiments() | {*all_names(here.project)}
     names = [exp] if exp in known else sorted(each for each in known if is_seed_of(each, exp))
     if not names:
-        raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
+        raise RunNotFound(f'there is no experiment "{exp}"{near_experiment(exp, known)}', hint="See: coord experiments")
     return names, None
 
 

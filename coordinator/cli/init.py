@@ -26,8 +26,8 @@ _FIRST = {"minimal": "base", "mask-rcnn": "smoke"}
 @command
 def init(
     directory: Annotated[
-        Path, typer.Argument(help="A new or empty folder, or a repository that has a program.", metavar="DIR")
-    ],
+        Path | None, typer.Argument(help="A new or empty folder, or a repository that has a program.", metavar="DIR")
+    ] = None,
     template: Annotated[
         Literal["minimal", "mask-rcnn"] | None,
         typer.Option("--template", help="A small model to put yours in place of (the default), or coord's own."),
@@ -39,6 +39,9 @@ def init(
     competition: Annotated[
         str | None, typer.Option("--competition", help="The competition's slug.", metavar="SLUG")
     ] = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Make it although the folder lies in another project.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a new project, or one of a repository.
@@ -48,14 +51,16 @@ def init(
     """
     from coordinator.project import Wish, adopt, init_project, is_repository
 
+    if directory is None:
+        raise UsageError("which folder?", hint="coord init NAME makes a new one, coord init . a project of this one.")
     if program is not None and template is not None:
         raise UsageError("--from is for a repository that has a program, --template for a new project")
     if program is not None or (template is None and is_repository(directory)):
-        adopted = adopt(directory, Wish(program, owner, competition))
+        adopted = adopt(directory, Wish(program, owner, competition, nested))
         _show(adopted, as_json=as_json)
         return
     template = template or "minimal"
-    files = init_project(directory, template, owner=owner, competition=competition)
+    files = init_project(directory, template, owner=owner, competition=competition, is_nested=nested)
     if as_json:
         answer({"directory": str(directory), "template": template, "files": list(files)})
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +42,7 @@ from coordinator.cli.terminal import (
     show_text,
 )
 from coordinator.errors import CoordError, CredentialsError, RunFailed, UsageError
+from coordinator.text import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,7 +170,8 @@ def status(
 
     A sweep is one line; coord sweep status NAME opens it. A run that goes on after its session should have ended is
     shown as stuck. With --watch, the table is kept up to date on a terminal, with the course of each run's metric;
-    elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed.
+    elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed. With a
+    name, all lines are shown of why the newest run ended.
     """
     from coordinator.ledger import listing
     from coordinator.runs import StatusLine, current_status as verb, newest_entries, open_targets
@@ -196,7 +199,8 @@ def status(
             if shown or as_json:
                 items = with_addresses(here.project, now.to_json()) if as_json else None
                 page = _page(here.project, now)
-                answer(items, lambda: _board(shown, now, page, has_urls=url, has_courses=watch))
+                drawn = partial(_board, has_urls=url, has_courses=watch, has_messages=exp is not None)
+                answer(items, lambda: drawn(shown, now, page))
         if not now.runs:
             known = all_names(here.project) if exp is not None else ()
             reason = listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden), known)
@@ -224,11 +228,12 @@ def _board(
     *,
     has_urls: bool = False,
     has_courses: bool = False,
+    has_messages: bool = False,
 ) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import status as tables
 
-    return tables.StatusTable(shown, now, page, has_urls=has_urls, has_courses=has_courses)
+    return tables.StatusTable(shown, now, page, has_urls=has_urls, has_courses=has_courses, has_messages=has_messages)
 
 
 def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool) -> Status:
@@ -352,7 +357,7 @@ def cancel(
     if as_json:
         answer(run.to_json())
     else:
-        show_text(f"{run.label} {run.state.phrase}" + (f": {run.message}" if run.message else ""))
+        show_text(f"{run.label} {run.state.phrase}" + (f": {in_one_line(run.message)}" if run.message else ""))
     if run.state is not RunState.CANCELLED:
         raise RunFailed(f"{run.label} had ended before it could be cancelled")
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from coordinator.comparison.configs import key_of, sorted_json, without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import RECORDED, Run, RunName, chain_of, is_seed_of, parse_run_name
+from coordinator.ledger import RECORDED, Run, RunName, chain_of, parse_run_name
+from coordinator.names import is_seed_of, near_experiment
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import MODES
 from coordinator.target import RunState
@@ -255,7 +256,7 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
             f"no run of {name}, and nothing recorded of it",
             hint=f"Push it: {command_line('coord', 'push', '--exp', name)}",
         )
-    return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
+    return RunNotFound(f'there is no experiment "{name}"{near_experiment(name, others)}', hint="See: coord experiments")
 
 
 def _hidden(run: Run) -> RunNotFound:

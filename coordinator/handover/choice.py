@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import Ledger, Run, find_named, is_seed_of, meant, parse_run_name
+from coordinator.ledger import Ledger, Run, find_named, meant, parse_run_name
+from coordinator.names import is_seed_of
 from coordinator.text import command_line
 
 

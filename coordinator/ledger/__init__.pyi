@@ -26,7 +26,6 @@ from .run_name import (
     RunName as RunName,
     at_address as at_address,
     find_named as find_named,
-    is_seed_of as is_seed_of,
     joined as joined,
     meant as meant,
     parse_run_name as parse_run_name,

@@ -84,6 +84,9 @@ class Ledger:
             if not self._opened_for_reading(error):
                 hint = WRITABLE if isinstance(error, OSError) else _LOOK
                 raise self._error("opened", error, hint) from error
+        except BaseException:  # of a newer coord; Ctrl-C while another process holds the lock
+            self.close()
+            raise
         return self
 
     def _opened_for_reading(self, error: sqlite3.Error | OSError) -> bool:
@@ -97,6 +100,9 @@ class Ledger:
         except (sqlite3.Error, OSError):
             self.close()
             return False
+        except BaseException:
+            self.close()
+            raise
         full = why_full(error, self._file)
         self._not_writable = full or (str(error), WRITABLE)
         return True
@@ -340,12 +346,12 @@ def connect(file: Path) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error:
-        connection.close()
-        raise
     except UnicodeDecodeError as error:  # SQLite quotes the bytes that it cannot parse
         connection.close()
         raise sqlite3.DatabaseError("malformed database schema") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -12,7 +12,9 @@ from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import Remark, remarks_of, texts
 from coordinator.ledger.run_name import RunName, meant, parse_run_name
+from coordinator.names import is_seed_of
 from coordinator.target import RunState
+from coordinator.text import command_line
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes", "message")
 """The columns for people, unless they say which."""
@@ -113,8 +115,10 @@ def why_none(ledger: Ledger, wanted: Filter, experiments: Collection[str] = ()) 
         if not fnmatch.filter(names, name.experiment):
             if set(name.experiment) & {*"*?["}:
                 return "no runs match"
-            if not name.is_run and name.experiment in experiments:
-                return f"no run of {text} yet; push one: coord push {text}"
+            pushable = [each for each in sorted(experiments) if each == text or is_seed_of(each, text)]
+            if pushable and not name.is_run:
+                which = "one" if pushable == [text] else "them"
+                return f"no run of {text} yet; push {which}: {command_line('coord', 'push', *pushable)}"
             near = did_you_mean(name.experiment, {*names, *experiments})
             raise RunNotFound(f'no run of "{text}"{near}', hint="See: coord runs, coord experiments")
         if name.is_run and not any(map(name.names, runs)):

@@ -32,7 +32,7 @@ def read_only(file: Path) -> sqlite3.Connection:
         if file.exists():
             with contextlib.closing(_source(file)) as source:
                 source.backup(memory)
-    except sqlite3.Error:
+    except BaseException:
         memory.close()
         raise
     return memory
@@ -53,7 +53,7 @@ def _connected(file: Path, option: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{file.absolute().as_uri()}?{option}", uri=True)
     try:
         connection.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection

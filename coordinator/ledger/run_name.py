@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger, Run
+from coordinator.names import is_seed_of
 from coordinator.project import STANDARD_TARGETS, TARGET_NAME, TargetName
 
 RECORDED = "recorded"
@@ -127,11 +128,6 @@ def at_address(ledger: Ledger, address: str) -> RunName:
         if page.endswith(f"/runs/{run.id}") or (run.url and page == run.url.partition("?")[0].rstrip("/")):
             return RunName(run.experiment, run.target, run.version)
     raise RunNotFound(f"no run of this project has the page {address}", hint="See: coord status --url")
-
-
-def is_seed_of(experiment: str, name: str) -> bool:
-    """Whether a name that leaves out the seed means that experiment, too: `base` for `base-s0` and `base--s1`."""
-    return re.fullmatch(re.escape(name) + r"--?s\d+", experiment) is not None
 
 
 def meant(runs: Iterable[Run], name: RunName) -> list[Run]:

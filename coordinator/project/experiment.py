@@ -25,6 +25,7 @@ from typing import Any, Literal
 from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
 from coordinator.kaggle_rules import normal_name, without_version
+from coordinator.names import is_seed_of, near_experiment
 from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
@@ -301,9 +302,12 @@ def kernel_titles(project: Project) -> dict[str, str]:
 def _chain(project: Project, name: str, known: Sequence[str], report: ProblemReport) -> list[YamlFile]:
     """The experiment's file and those of its bases, the furthest base first, as far as they can be read."""
     if name not in known:
+        is_family = any(is_seed_of(each, name) for each in known)
+        first = "Name one of them (coord push takes several)" if is_family else f"Known: {_list(known)}"
+        folder = project.relative(project.experiments)
         raise ExperimentError(
-            f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
-            hint=". ".join([f"Known: {_list(known)}", *not_read(project)]) + ".",
+            f'there is no experiment "{name}" in {folder}/{near_experiment(name, known)}',
+            hint=". ".join([first, *not_read(project)]) + ".",
         )
     chain: list[YamlFile] = []
     wanted = name
@@ -320,7 +324,7 @@ def _chain(project: Project, name: str, known: Sequence[str], report: ProblemRep
             report.add_in(file, ConfigProblem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
-            instead = "".join(f"; {each}" for each in not_read(project)) or did_you_mean(base, known)
+            instead = "".join(f"; {each}" for each in not_read(project)) or near_experiment(base, known)
             report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{instead}'))
             return chain[::-1]
         wanted = base

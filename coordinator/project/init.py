@@ -12,9 +12,10 @@ from typing import Literal
 import jinja2
 from slugify import slugify
 
-from coordinator.errors import UsageError
-from coordinator.files import is_leftover, write_folder
+from coordinator.errors import NoProject, UsageError
+from coordinator.files import check_free, is_leftover, write_folder
 from coordinator.kaggle_rules import TITLE_MAX
+from coordinator.project.project import find_project
 from coordinator.project.shipped import shipped
 
 Template = Literal["minimal", "mask-rcnn"]
@@ -58,22 +59,46 @@ class _Values:
 
 
 def init_project(
-    directory: Path, template: Template, *, owner: str | None = None, competition: str | None = None
+    directory: Path,
+    template: Template,
+    *,
+    owner: str | None = None,
+    competition: str | None = None,
+    is_nested: bool = False,
 ) -> tuple[str, ...]:
     """Makes a project in `directory`, which is new or empty; returns its files, sorted.
 
     Either all of them are written or none. `competition` is the slug that the minimal template's kernels attach.
-    Raises UsageError if the folder is not empty, or a name is not valid on Kaggle.
+    Raises UsageError if the folder is not empty, if it lies in another project (unless `is_nested`), or if a name is
+    not valid on Kaggle.
     """
     check_names(owner, competition)
     if competition is not None and template != "minimal":
         raise UsageError(f"--competition is for the minimal template; {template} has its data in experiments/base.yaml")
+    check_free(directory)
+    if not is_nested:
+        check_not_inside(directory.resolve(), "write an experiment in that project")
     name = directory.resolve().name
     title = slugify(name, max_length=TITLE_MAX - TITLE_ROOM) or "kernel"
     values = _Values(name=name, title=title, owner=owner, competition=competition or _COMPETITION)
     files = {path: data for source, to in _PARTS[template].items() for path, data in _contents(source, to, values)}
     write_folder(directory, files)
     return tuple(sorted(map(str, files)))
+
+
+def check_not_inside(root: Path, instead: str) -> None:
+    """Raises UsageError if the folder lies in a project: commands in it would be about another one than a level above.
+
+    `instead` is what the user may have meant.
+    """
+    try:
+        outer = find_project(root.parent)
+    except NoProject:
+        return
+    raise UsageError(
+        f"{root} lies inside another project, {outer.root}",
+        hint=f"Take a folder outside of it, or {instead}; --nested makes a project of its own there.",
+    )
 
 
 def check_names(owner: str | None, competition: str | None) -> None:

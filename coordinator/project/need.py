@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.errors import ExperimentError
+from coordinator.names import near_experiment
 from coordinator.project.problem import ConfigProblem
 from coordinator.project.problem_report import ProblemReport
 from coordinator.project.project import Project
@@ -140,7 +141,7 @@ def _problems(project: Project, name: str, need: Need, others: Sequence[Need], k
     if need.experiment == name:
         yield "an experiment can't need itself; coord continue goes on from its run"
     elif need.experiment not in known and base_in(need.experiment) not in known:
-        yield f'there is no experiment "{need.experiment}"{did_you_mean(need.experiment, known)}'
+        yield f'there is no experiment "{need.experiment}"{near_experiment(need.experiment, known)}'
     elif way := _way_back(project, [name, need.experiment], known, set()):
         yield f"the needs form a circle: {' -> '.join(way)}"
     for other in others[: others.index(need)]:

@@ -6,8 +6,9 @@ import fnmatch
 from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.comparison import Candidate
-from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import Run, all_chains, is_seed_of, parse_run_name
+from coordinator.errors import RunNotFound
+from coordinator.ledger import Run, all_chains, parse_run_name
+from coordinator.names import is_seed_of, near_experiment
 from coordinator.report.boards import Board
 
 
@@ -82,6 +83,6 @@ def _matching(name: str, there: Collection[str], known: Collection[str]) -> list
     found = [each for each in there if matches(each, [name])]
     found = found or [each for each in there if is_seed_of(each, name)]
     if not found and not any(matches(each, [name]) for each in known):
-        near = did_you_mean(name, {*there, *known})
+        near = near_experiment(name, {*there, *known})
         raise RunNotFound(f'there is no experiment and no run "{name}"{near}', hint="See: coord runs")
     return found

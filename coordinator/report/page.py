@@ -22,6 +22,7 @@ from coordinator.project import Recorded
 from coordinator.report import charts, views
 from coordinator.report.boards import Board
 from coordinator.report.material import Item, elsewhere
+from coordinator.text import in_one_line
 
 _LISTED = 500  # configs without a line that are named
 _TEMPLATES = ("components.html.j2", "report.html.j2")
@@ -76,6 +77,7 @@ def new_environment(*others: jinja2.BaseLoader) -> jinja2.Environment:
     )
     found.filters |= {
         "figure": _figure,
+        "one_line": in_one_line,
         "signed": _signed,
         "span": _span,
         "percent": percent,

@@ -19,6 +19,7 @@ from coordinator.project import Experiment, Need, Project, leaves
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import run_of_same_work, work_now
 from coordinator.target import RunState
+from coordinator.text import in_one_line
 from coordinator.workspace import Workspace
 
 _NAMES = 3  # of what differs that are shown
@@ -220,7 +221,7 @@ def judge(workspace: Workspace, link: Link, built: Build, fresh: Collection[str]
 def why_useless(link: Link, run: Run) -> Step | None:
     """What stops a chain, of a run that has ended and did what the link says; None if its output can be read."""
     if run.state is not RunState.COMPLETE:
-        about = f": {run.message}" if run.message else ""
+        about = f": {in_one_line(run.message)}" if run.message else ""
         return Step(link, Action.STOP, "failed", f"{run.label} {run.state.phrase}{about}", run)
     if stopped_early(run):
         return Step(link, Action.STOP, "incomplete", f"{run.label} reports that it ended before it was finished", run)

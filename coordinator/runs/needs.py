@@ -17,7 +17,7 @@ from coordinator.project import Experiment, Need, kernel_titles, target_name
 from coordinator.runs.follow import Pace
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState
-from coordinator.text import command_line
+from coordinator.text import command_line, in_one_line
 from coordinator.workspace import Workspace
 
 _TELL_SECONDS = 60.0
@@ -127,7 +127,7 @@ def _problem(workspace: Workspace, found: NeededRuns) -> CoordError | None:
             hint=f"Run all folds in one: {push}",
         )
     last = found.runs[0]
-    about = f" ({last.message})" if last.message else ""
+    about = f" ({in_one_line(last.message)})" if last.message else ""
     see = f"See why: {_command(workspace, 'logs', found.need.experiment)}\n" if last.has_kernel else ""
     return RunFailed(
         f"{found.called}: {last.label} {last.state.phrase}{about}, and no version of it is complete",

@@ -20,6 +20,7 @@ from coordinator.runs.needs import ready_needs
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import reads_now
 from coordinator.target import Pushed, RunState
+from coordinator.text import in_one_line
 from coordinator.workspace import Workspace
 
 _SENT_AT_MOST = 3
@@ -203,7 +204,7 @@ def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
                 _look_for_a_double(workspace, run, pushed)
             return answered(workspace, pushed, run)
         if run.version is not None:
-            workspace.say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
+            workspace.say(f"it did: {run.label}" + (f"; {in_one_line(run.message)}" if run.message else ""))
             return run
         if tries_left:
             workspace.say("it did not: pushing it again")

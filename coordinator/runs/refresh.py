@@ -18,6 +18,7 @@ from coordinator.project import MetricsSettings
 from coordinator.results import Event, LineReader, failure, log_lines
 from coordinator.runs.arrival import settled
 from coordinator.target import AnswersMany, KernelRef, LogRecord, RunState, SessionState, Target
+from coordinator.text import sentences
 from coordinator.workspace import Workspace
 
 # The live log does not mark its current end: it counts as read when no record came for about as long as the target
@@ -94,9 +95,9 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     session = _given_up(current) if seen.session.is_only_saved else seen.session
     state, changes = session.state, dict[str, Any](state=session.state)
     # The target only says that the program ended: what ended it is in the log.
-    why = failure(log_lines(seen.records), current.files) if state is RunState.ERROR else ""
+    why = failure(seen.records, current.files) if state is RunState.ERROR else ""
     if why or session.message or session.attempts:  # who tells of starts tells all that there is to say
-        changes["message"] = "; ".join(filter(None, (why, session.message)))
+        changes["message"] = f"{why}\n{session.message}" if "\n" in why else sentences(why, session.message)
     reported = reversed(seen.events(metrics))
     newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.

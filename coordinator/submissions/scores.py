@@ -14,6 +14,7 @@ from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.pairing import PairedCV, paired_cv
 from coordinator.submissions.recorded import RecordedScore
 from coordinator.target import Standing, SubmissionState
+from coordinator.text import in_one_line
 from coordinator.workspace import Workspace
 
 _REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
@@ -235,6 +236,5 @@ def check(score: SubmissionScore) -> None:
     """Raises CoordError unless the submission has its score."""
     each = score.submission
     if each.state is SubmissionState.ERROR:
-        raise CoordError(
-            f"{score.label}: submission {each.ref} could not be scored" + (f": {each.message}" if each.message else "")
-        )
+        about = f": {in_one_line(each.message)}" if each.message else ""
+        raise CoordError(f"{score.label}: submission {each.ref} could not be scored{about}")

@@ -39,6 +39,7 @@ from coordinator.target import (
     lacking,
     recorded_abilities,
 )
+from coordinator.text import in_one_line
 from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
@@ -143,7 +144,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions, place: Wo
 
 def _check_run(run: Run, options: SubmitOptions) -> None:
     if run.state is not RunState.COMPLETE:
-        about = f": {run.message}" if run.message else ""
+        about = f": {in_one_line(run.message)}" if run.message else ""
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
         raise RunFailed(f"{run.label} {run.state.phrase}, and only a complete run can be submitted{about}", hint=wait)
     if run.is_merged and not options.is_upload:

@@ -13,6 +13,7 @@ from coordinator.ledger import Ledger, Member, Run, Sweep, run_of, stopped_early
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
 from coordinator.target import RunState
+from coordinator.text import in_one_line
 from coordinator.workspace import Workspace
 
 
@@ -61,8 +62,7 @@ class MemberProgress:
                 return "stopped before its end"
             return str(run.last_event) if run.last_event and not run.end else ""
         # Of a refused push only the reason, which comes last: before it the message names the push.
-        about = run.message.partition("\n")[0]
-        return about.rpartition(": ")[2] if self.is_waiting else about
+        return run.message.partition("\n")[0].rpartition(": ")[2] if self.is_waiting else in_one_line(run.message)
 
     def to_json(self) -> dict[str, Any]:
         metric = self.metric

@@ -12,7 +12,7 @@ from coordinator.ledger import Remark, Run, run_times, texts
 from coordinator.report import charts
 from coordinator.results import Event
 from coordinator.target import RunState
-from coordinator.text import clean
+from coordinator.text import clean, in_one_line
 
 _COLOURS = {RunState.COMPLETE: "good", RunState.ERROR: "bad", RunState.REFUSED: "bad", RunState.CANCELLED: "warn"}
 
@@ -98,9 +98,9 @@ def about(run: Run, events: Sequence[Event] = ()) -> str:
         return clean(str(told)) if told else ""
     if run.state is RunState.COMPLETE:
         reported = str(run.last_event) if run.fetched_at is None and run.last_event else ""
-        return clean(run.message.partition("\n")[0] or reported)
+        return in_one_line(run.message) or clean(reported)
     error = run.reported.error
-    return clean((error.line if error else run.message).partition("\n")[0])
+    return in_one_line(error.line if error else run.message)
 
 
 def first_curve(events: Sequence[Event]) -> tuple[str, list[tuple[float, float]]] | None:

@@ -43,7 +43,7 @@ WRITING = [
     ("dry-run", "--exp", "base"),
     ("tag", "--exp", "base", "good"),
     ("report",),
-    ("init", "new"),
+    ("init", "new", "--nested"),
     ("bundle", "tiny_model/train.py", "-o", "out.py"),
     ("sweep", "--exp", "base", "--seeds", "2"),
 ]

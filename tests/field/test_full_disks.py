@@ -103,7 +103,7 @@ WRITING: Sequence[tuple[str, ...]] = [
     ("report",),
     ("promote", "--exp", "base", "--version", "1", "-o", "kept"),
     ("ledger", "export", "-o", "runs.csv"),
-    ("init", "new"),
+    ("init", "new", "--nested"),
     ("sweep", "--exp", "base", "--seeds", "2"),
     ("data", "fetch", "ada/far-away", "far"),
 ]

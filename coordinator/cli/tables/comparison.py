@@ -14,7 +14,7 @@ from rich.text import Text
 from coordinator.cli.tables.lines import Column, Cut, LineTable
 from coordinator.cli.tables.runs import age
 from coordinator.comparison import Comparison, Interval, Report, Side, figure, percent, summarize
-from coordinator.text import clean
+from coordinator.text import clean, in_one_line
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
@@ -147,6 +147,8 @@ def runs(found: Sequence[dict[str, Any]], asked: Sequence[str] = ()) -> Renderab
     ]
 
     def cell(name: str, value: Any) -> str:
+        if name == "message":
+            return in_one_line(value)
         return age(value) if name == "created_at" and not asked else _cell(name, value)
 
     return LineTable(columns, [[cell(name, row[name]) for name in names] for row in rows])

@@ -33,7 +33,15 @@ class Cut(StrEnum):
     END = "end"
 
 
-_GIVING = ((Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
+_GIVING = (
+    (Cut.END, 36),
+    (Cut.MIDDLE, 28),
+    (Cut.END, 26),
+    (Cut.MIDDLE, 24),
+    (Cut.END, 10),
+    (Cut.MIDDLE, 6),
+    (Cut.END, 1),
+)
 """Which columns give up cells of their width, one after the other, and how many they keep."""
 
 
@@ -71,12 +79,12 @@ class LineTable:
             return
         width = options.max_width
         mark = "…" if _has(console, "…") else "~"
-        shown = [at for at, column in enumerate(self.columns) if width >= column.from_width]
+        shown = self._shown(width)
         table = Table(box=SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
         for at, size in zip(shown, self._sizes(shown, width), strict=True):
             column = self.columns[at]
             table.add_column(
-                Text(column.name, no_wrap=True, overflow="crop"),
+                _Cut(column.name, column.cut, mark),
                 justify="right" if column.right else "left",
                 width=size,
                 no_wrap=True,
@@ -85,6 +93,17 @@ class LineTable:
         for row in self.rows:
             table.add_row(*(_Cut(row[at], self.columns[at].cut, mark) for at in shown))
         yield table
+
+    def cuts(self, row: int, console: Console) -> bool:
+        """Whether a cell of this row is not shown in full there."""
+        if not console.is_terminal:
+            return False
+        shown = self._shown(console.width)
+        sizes = self._sizes(shown, console.width)
+        return any(cell_len(text_of(self.rows[row][at])) > size for at, size in zip(shown, sizes, strict=True))
+
+    def _shown(self, width: int) -> list[int]:
+        return [at for at, column in enumerate(self.columns) if width >= column.from_width]
 
     def _sizes(self, shown: Sequence[int], width: int) -> list[int]:
         """The cells that each of these columns gets: of what is too much the texts give first, then the names."""

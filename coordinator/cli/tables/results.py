@@ -138,4 +138,6 @@ def _seconds(summary: Summary) -> str:
     if summary.seconds is None:
         return ""
     parts = [f"{name} {value:.0f}" for name, value in summary.stages.items() if value >= 0.5]
-    return f"{summary.seconds:.0f} seconds" + (f" ({', '.join(parts)})" if parts else "")
+    return f"{summary.seconds:.0f} second{'s' * (round(summary.seconds) != 1)}" + (
+        f" ({', '.join(parts)})" if parts else ""
+    )

@@ -12,7 +12,7 @@ from rich.text import Text
 from coordinator.cli.tables.runs import age
 from coordinator.submissions import Agreement, RecordedScore, SubmissionScore
 from coordinator.target import SubmissionState
-from coordinator.text import clean
+from coordinator.text import clean, in_one_line
 
 
 def scores(found: Sequence[SubmissionScore], agreements: Sequence[Agreement]) -> RenderableType:
@@ -44,7 +44,7 @@ def _row(found: SubmissionScore) -> tuple[RenderableType | str, ...]:
     each = found.submission
     about = Text("" if each.ref is None else str(each.ref))
     if each.state is not SubmissionState.COMPLETE:
-        message = f": {clean(each.message)}" if each.message else ""
+        message = f": {in_one_line(each.message)}" if each.message else ""
         about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
     if found.paired.note:
         about.append(f"{chr(10) * bool(about)}CV: {clean(found.paired.note)}", style="yellow")

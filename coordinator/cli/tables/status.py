@@ -14,7 +14,7 @@ from coordinator.live_page import LivePage, address_of
 from coordinator.results import Event
 from coordinator.runs import Status, StatusLine
 from coordinator.target import RunState
-from coordinator.text import clean
+from coordinator.text import clean, in_one_line, sentences
 
 COLOURS = {
     "complete": "green",
@@ -45,13 +45,18 @@ class StatusTable:
         *,
         has_urls: bool = False,
         has_courses: bool = False,
+        has_messages: bool = False,
     ) -> None:
-        """`page` has the addresses of local runs, if it is open."""
+        """`page` has the addresses of local runs, if it is open.
+
+        `has_messages` adds why the newest run ended, with all lines, where the table has not all of it.
+        """
         self._found = [entry.now(now) for entry in found]
         self._now = now
         self._page = page
         self._has_urls = has_urls
         self._has_courses = has_courses
+        self._has_messages = has_messages
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = LineTable(_COLUMNS)
@@ -70,6 +75,10 @@ class StatusTable:
         if any(entry.sweep for entry in self._found):
             notes.append("a sweep's runs: coord sweep status NAME")
         yield from (Text(note, style="dim") for note in notes)
+        if self._has_messages and runs and runs[0].message:
+            whole = "\n".join(map(clean, runs[0].message.splitlines()))
+            if whole != in_one_line(whole) or lines.cuts(0, console):
+                yield Text(f"\n{clean(runs[0].label)}: {whole}", style=COLOURS["error"] * (not _is_complete(runs[0])))
         if self._has_urls:
             yield Text()
             yield from addresses([run for entry in self._found for run in entry.runs], self._page)
@@ -113,18 +122,18 @@ def about(run: Run, now: Status) -> str:
     parts = [
         "hidden" if run.hidden_at else "",
         "its session should have ended" if at.is_stuck else "",
-        run.message.partition("\n")[0] if not _is_complete(run) else "",
+        in_one_line(run.message) if not _is_complete(run) else "",
         "outdated" if outdated else "",
         _starts(run),
         f"waits {duration(at.queued)}" if waits and at.queued is not None else "",
         _summary(run) if event is None else ", ".join(filter(None, _reported(event))),
-        run.message.partition("\n")[0] if _is_complete(run) else "",
+        in_one_line(run.message) if _is_complete(run) else "",
         f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else "",
         f"reads {reads}" if reads else "",
         _beside(event),
         *map(str, outdated),
     ]
-    return clean("; ".join(filter(None, parts)))
+    return clean(sentences(*parts))
 
 
 def _is_complete(run: Run) -> bool:

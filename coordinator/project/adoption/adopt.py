@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.errors import NoProject, ProjectError, UsageError
+from coordinator.errors import ProjectError, UsageError
 from coordinator.files import write_atomically
 from coordinator.project.adoption.base_experiment import BASE_MARK, Base, base_text
 from coordinator.project.adoption.data import ignore_lines
@@ -20,8 +20,7 @@ from coordinator.project.adoption.metrics_lines import lines_printed
 from coordinator.project.adoption.program_config import ProgramConfig, program_config
 from coordinator.project.adoption.settings_text import Tables, appended, tables_text
 from coordinator.project.adoption.tree import Tree, read_tree
-from coordinator.project.init import check_names
-from coordinator.project.project import find_project
+from coordinator.project.init import check_names, check_not_inside
 from coordinator.system import ENDING
 
 _BASE = "base"
@@ -51,6 +50,8 @@ class Wish:
     entry: str | None = None
     owner: str | None = None
     competition: str | None = None
+    is_nested: bool = False
+    """The folder may lie in another project."""
 
 
 def is_repository(directory: Path) -> bool:
@@ -62,7 +63,7 @@ def adopt(directory: Path, wish: Wish) -> Adoption:
     """Writes `[tool.coord]`, experiments/base.yaml and .coordignore: all of them or none, and no other file changes.
 
     Nothing is written if the folder is a project already. Raises UsageError if no program, or several are found, or
-    the folder lies in another project.
+    the folder lies in another project and is not meant to.
     """
     check_names(wish.owner, wish.competition)
     root = directory.resolve()
@@ -72,7 +73,8 @@ def adopt(directory: Path, wish: Wish) -> Adoption:
     before = _read(pyproject)
     if _has_table(before, pyproject):
         return Adoption(directory, _BASE, ())
-    _check_not_inside(root)
+    if not wish.is_nested:
+        check_not_inside(root, "give that project an experiment with `entry:` for this program")
     tree = read_tree(root)
     entry = find_entry(tree, wish.entry)
     config = program_config(tree, entry)
@@ -145,17 +147,6 @@ def _has_table(data: bytes, file: Path) -> bool:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{file} is not valid TOML: {error}") from error
     return isinstance(tool, dict) and "coord" in tool
-
-
-def _check_not_inside(root: Path) -> None:
-    try:
-        outer = find_project(root.parent)
-    except NoProject:
-        return
-    raise UsageError(
-        f"{root} lies inside another project, {outer.root}",
-        hint="Move it out, or give that project an experiment with `entry:` for this program.",
-    )
 
 
 def _write(root: Path, files: Mapping[str, bytes]) -> None:

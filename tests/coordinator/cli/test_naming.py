@@ -173,6 +173,51 @@ def test_a_name_without_its_seed(line: str, shown: tuple[str, ...], coord: Coord
         assert text in done.output, done.output
 
 
+_NAMES_THEM = (
+    'there is no experiment "near" in experiments/, but one a seed: near--s0, near-s1\nName one of them (coord push'
+)
+_NO_RUN = 'no run of "near"\nPush one: coord push --exp near'
+FAMILY = {
+    # It makes a session or a file, so it says which there are.
+    "show near": _NAMES_THEM,
+    "build near": _NAMES_THEM,
+    "build near --check": _NAMES_THEM,
+    "dry-run near": _NAMES_THEM,
+    "rehearse near": _NAMES_THEM,
+    "push near": _NAMES_THEM,
+    "push near --with-needs --plan": _NAMES_THEM,
+    "sweep near --seeds 2 --plan": _NAMES_THEM,
+    # It is about runs, and there are none yet.
+    "status near": "no run of near yet; push them: coord push near--s0 near-s1",
+    "runs near": "no run of near yet; push them: coord push near--s0 near-s1",
+    "report near": 'there is no experiment and no run "near", but one a seed: near--s0, near-s1',
+    "compare near base": 'there is no experiment "near", but one a seed: near--s0, near-s1',
+    **dict.fromkeys(("logs near", "fetch-results near", "cancel near", "continue near", "submit near"), _NO_RUN),
+    **dict.fromkeys(("scores near", "promote near -o kept", "export near --tensorboard events", "hide near"), _NO_RUN),
+    "image refresh near": _NO_RUN,
+    "note near": "near--s0 and near-s1 have no notes",
+    "tag near": "near--s0 and near-s1 have no tags",
+}
+
+
+@pytest.mark.parametrize(("line", "told"), FAMILY.items())
+def test_a_name_of_which_only_the_seeds_have_files(line: str, told: str, coord: Coord) -> None:
+    """Nothing is built or pushed that was not named; each command says which names there are."""
+    for name in ("near--s0", "near-s1"):
+        (coord.root / "experiments" / f"{name}.yaml").write_text("base: base\n")
+    with contextlib.chdir(coord.root), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        done = CliRunner().invoke(root(), line.split(), prog_name="coord")
+    assert told in done.output
+    assert "did you mean" not in done.output
+    assert not (coord.root / "build").exists()
+
+
+def test_all_commands_are_in_that_table() -> None:
+    takes = {name for name, each in commands() if "--exp" in _options(each)}
+    assert takes - {line.partition(" near")[0] for line in FAMILY} == set()
+
+
 PRINTED = ("wide", "wide--s1", "wide--s1 local-v1", "wide--s1@v1", "wide--s1@local-v1", "local/wide", PAGE)
 TAKES_A_RUN = (
     *("status {}", "runs {}", "logs {}", "report {} -o r.html", "scores {}", "note {}", "tag {}"),

@@ -88,7 +88,7 @@ class Case:
 
 SWEEP = "sweep --exp base --grid optim.lr=0.2 --split-folds"
 CASES = [
-    Case("init new --owner ada"),
+    Case("init new --owner ada --nested"),
     Case("experiments"),
     Case("show --exp crash --set optim.lr=0.5"),
     Case("bundle tiny_model/engine.py -o engine.py"),

@@ -149,10 +149,39 @@ def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: i
 def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
     """A folder that is not empty, or a file, is refused, and nothing changes."""
     (made.root / "notes.txt").write_text("mine")
+    assert "which folder?\ncoord init NAME makes a new one" in made.here("init", code=2).output
     assert ". is not empty: notes.txt" in made.here("init", ".", "--template", "minimal", code=2).output
     assert "no Python script was found" in made.here("init", ".", code=2).output
     assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
     assert [path.name for path in made.root.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (("init", "inner"), "model/train.py"),
+        (("-C", "sub", "init", "../inner", "--template", "mask-rcnn"), "model_src/train.py"),
+        (("init", "sub/deep/inner"), "model/train.py"),
+        (("init", "sub/empty"), "model/train.py"),
+        (("init", "sub"), "experiments/base.yaml"),
+    ],
+)
+def test_a_project_in_a_project_is_made_only_if_it_is_meant(
+    made: Coord, arguments: tuple[str, ...], written: str
+) -> None:
+    """A new folder, an empty one, a repository: one message, and nothing is made; with --nested it is."""
+    made.here("init", ".")
+    (made.root / "sub" / "empty").mkdir(parents=True)
+    (made.root / "sub" / "train.py").write_text("print(1)\n")
+    folder = made.root / ("inner" if "-C" in arguments else arguments[1])
+    before = sorted(made.root.rglob("*"))
+    output = made.here(*arguments, code=2).output
+    assert f"{folder} lies inside another project, {made.root}" in output
+    assert "--nested" in output
+    assert sorted(made.root.rglob("*")) == before
+    made.here(*arguments, "--nested")
+    assert find_project(folder).root == folder
+    assert (folder / written).is_file()
 
 
 def test_a_new_repository_becomes_a_project(tmp_path: Path) -> None:

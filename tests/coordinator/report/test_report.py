@@ -532,10 +532,12 @@ def test_in_a_browser(page: Page, project: Project) -> None:
 
     back = "getComputedStyle(document.body).backgroundColor"
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    dark = page.run(back)
+    button = "getComputedStyle(document.getElementById('theme')).backgroundColor"
+    dark, pressed = page.run(back), page.run(button)
     page.run("document.getElementById('theme').click()")
     light = page.run(back)
     assert dark != light
+    assert page.run(button) == "rgba(0, 0, 0, 0)" != pressed, "the button shows that it is pressed"
     assert page.run("document.getElementById('theme').getAttribute('aria-pressed')") == "false"
 
     page.run("document.documentElement.dataset.theme = 'dark'")

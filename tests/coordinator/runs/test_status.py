@@ -256,13 +256,43 @@ def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
     assert not loaded & {"rich", "jinja2", "kagglesdk", "requests", "slugify"}
 
 
-def _shown(runs: list[Run]) -> str:
+def _shown(runs: list[Run], *, has_messages: bool = False) -> str:
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(StatusTable([StatusLine((run,)) for run in runs], Status(tuple(runs), {})))
+        lines = [StatusLine((run,)) for run in runs]
+        console.print(StatusTable(lines, Status(tuple(runs), {}), has_messages=has_messages))
     text = capture.get()
     assert all(len(line) <= 80 for line in text.splitlines()), text
     return text
+
+
+LISTED = "InputMissing at inputs.py:46: ann/x is not attached, it holds\n  datasets/\n  b/\nThe script ended."
+
+
+@pytest.mark.parametrize(
+    ("message", "row", "whole"),
+    [
+        (LISTED, "InputMissing at inputs.py:46: ann/x is not attached,…", LISTED),
+        (
+            "ValueError: " + "no images " * 30,
+            "ValueError: no images no images no images no images…",
+            "ValueError: " + "no images " * 30,
+        ),
+        ("CUDA error\n----\n\x1b[31mred\n", "CUDA error; red", "CUDA error\n----\nred"),
+        ("KeyError: 3", "KeyError: 3", ""),
+        ("", "", ""),
+    ],
+)
+def test_why_a_run_ended_is_shown_whole_if_it_is_named(message: str, row: str, whole: str) -> None:
+    """In one line in the table; all of it below, if the table does not have it."""
+    runs = [dataclasses.replace(BARE, experiment="base", version=1, state=RunState.ERROR, message=message)]
+    shown = _shown(runs)
+    assert [line.rstrip() for line in shown.splitlines()[2:]] == [line.rstrip() for line in shown.splitlines()[2:3]]
+    assert shown.splitlines()[2].rstrip().endswith(row)
+    table, _, below = _shown(runs, has_messages=True).partition("\n\n")
+    assert table.rstrip() == shown.rstrip()
+    assert " ".join(below.split()) == (f"base local-v1: {' '.join(whole.split())}" if whole else "")
+    assert below.count("\n") >= whole.count("\n")
 
 
 def test_a_stuck_run_is_shown_with_what_to_do() -> None:

@@ -34,7 +34,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
         "fold 0, epoch 1/4: val/dice 0.5000",
         "",
         "stopped before its end",
-        "no GPU",
+        "no GPU; and more",
     ]
     assert [each.left for each in now.members] == [70.0, 120.0, None, None]
     assert [each.metric for each in now.members] == [None] * 4

@@ -170,12 +170,12 @@ def test_odd_names_of_data(tmp_path: Path) -> None:
     assert lines[:2] == ["/#x/", "/raw \\[old]/"]
 
 
-@pytest.mark.parametrize("wish", [{"owner": "a/b"}, {"competition": "c/titanic"}])
-def test_names_of_kaggle(tmp_path: Path, wish: dict[str, str]) -> None:
+@pytest.mark.parametrize("wish", [Wish(owner="a/b"), Wish(competition="c/titanic")])
+def test_names_of_kaggle(tmp_path: Path, wish: Wish) -> None:
     """They are checked before anything is written."""
     write_files(tmp_path, {"train.py": ""})
     with pytest.raises(UsageError, match="is not a valid name on Kaggle"):
-        adopt(tmp_path, Wish(**wish))
+        adopt(tmp_path, wish)
     assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
 
 
