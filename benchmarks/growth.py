@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import print_table
-from coordinator.ledger import Ledger, Run
+from coordinator.ledger import Ledger, Run, remarks
 from coordinator.project import Project, find_project, resolve
 from coordinator.results import Summary
 from coordinator.runs import provenance
@@ -36,6 +36,12 @@ SIZES = (100, 1_000, 10_000)
 COMMANDS = {
     "status, 10 shown": ("status", "--limit", "10"),
     "runs, 20 shown": ("runs", "--limit", "20"),
+    "runs by value": ("runs", "--sort=-value", "--limit", "20"),
+    "runs with a tag": ("runs", "--tag", "odd", "--limit", "20"),
+    "runs by a pattern": ("runs", "--exp", "c1*", "--limit", "20"),
+    "runs, JSON": ("runs", "--limit", "20", "--json"),
+    "runs by a setting": ("runs", "--sort=epochs", "--limit", "20"),
+    "fetch --all": ("fetch-results", "--all"),
     "best": ("best",),
     "compare": ("compare", "c0-s0", "c1-s0"),
     "ledger check": ("ledger", "check", "--offline"),
@@ -156,6 +162,8 @@ def _fill(project: Project, size: int) -> None:
                 summary=Summary.parse(found),
             )
             ledger.add(run)
+            if number % 3 == 0:
+                remarks.tag(ledger, experiment, "odd" if number % 2 else "even", run=run, copy=project.remarks)
             _results(project, run, output, found)
 
 

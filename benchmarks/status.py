@@ -110,7 +110,7 @@ def _in_a_row(spans: list[tuple[float, float]]) -> int:
 def _look(targets: OpenTargets, ledger: Ledger, runs: list[Run], at_once: int) -> tuple[float, float]:
     targets.get("kaggle")  # imports kagglesdk, which startup_cli measures
     begun, used = time.perf_counter(), time.process_time()
-    found = current_status(targets, ledger, runs, at_once=at_once)
+    found = current_status(targets, ledger, runs, at_once=at_once, has_courses=False)  # as `coord status` does
     taken = time.perf_counter() - begun, time.process_time() - used
     assert not found.failures, found.failures
     return taken

@@ -180,9 +180,7 @@ def names_imported(source: bytes) -> set[str] | None:
     """
     if b"coding" in source[:200]:
         return None
-    lines = source.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines()
-    # `import` itself is always written in ASCII.
-    statements = b"\n".join(line for line in lines if b"import" in line)
+    statements = b"\n".join(_lines_with_import(source))
     if not statements.isascii():
         return None
     names = set()
@@ -192,6 +190,19 @@ def names_imported(source: bytes) -> set[str] | None:
             if first and not first[0].startswith(b"."):
                 names.add(first[0].partition(b".")[0].decode("ascii"))
     return names
+
+
+def _lines_with_import(source: bytes) -> Iterator[bytes]:
+    """The lines that have the word, which is always written in ASCII: most lines are not looked at."""
+    if b"\r" in source:
+        source = source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    source = source.replace(b"\\\n", b" ")
+    at = source.find(b"import")
+    while at >= 0:
+        end = source.find(b"\n", at)
+        end = len(source) if end < 0 else end
+        yield source[source.rfind(b"\n", 0, at) + 1 : end]
+        at = source.find(b"import", end)
 
 
 def _decoded(source: bytes) -> str:

@@ -34,7 +34,7 @@ class Misplaced:
 def elsewhere(root: Path, collection: Collection) -> dict[str, Misplaced]:
     """The modules that are imported, not found, and lie elsewhere; by their names."""
     found = {}
-    for name, where, path in _not_found(collection, _names_elsewhere(root, collection)):
+    for name, where, path in _not_found(root, collection):
         if name not in found:
             folder = next((folder for folder in _candidates(root, root / path, collection) if _has(folder, name)), None)
             if folder:
@@ -42,32 +42,44 @@ def elsewhere(root: Path, collection: Collection) -> dict[str, Misplaced]:
     return found
 
 
-def _names_elsewhere(root: Path, collection: Collection) -> set[str]:
-    """Names in all folders that `_candidates` may give: only modules that import one of these are parsed."""
-    paths = {*collection.unparsed, *(where.rpartition(":")[0] for _, where in collection.imports.values())}
-    parents = {folder for path in paths for folder in (root / path).parents if folder.is_relative_to(root)}
-    children = (folder for folder in entries(root) if folder.is_dir())
-    names: set[str] = set()
-    for folder in {*collection.outside, *parents, *children, *above(root)}:
-        with contextlib.suppress(OSError):
-            names.update(names_in(folder))
-    return names
+def _not_found(root: Path, collection: Collection) -> Iterator[tuple[str, str, str]]:
+    """(top-level name, file:line, file) of imports without which the program fails.
 
-
-def _not_found(collection: Collection, elsewhere: set[str]) -> Iterator[tuple[str, str, str]]:
-    """(top-level name, file:line, file) of imports without which the program fails."""
+    Of thousands of modules, only those are parsed that import a name which one of `_candidates` has.
+    """
     known = collection.taken | sys.stdlib_module_names
     for dotted, (imported, where) in collection.imports.items():
         name = dotted.partition(".")[0]
         if name not in known and not imported.optional:
             yield name, where, where.rpartition(":")[0]
+    children = (folder for folder in entries(root) if folder.is_dir())
+    everywhere = {name for folder in (*collection.outside, *children, *above(root)) for name in _names(folder)} - known
+    beside: dict[Path, set[str]] = {}
     for path, module in collection.unparsed.items():
+        if path in collection.broken:
+            continue
         names = names_imported(module.source.data)
-        if path in collection.broken or (names is not None and not (names - known) & elsewhere):
+        if names is not None and not (names := names - known):
+            continue
+        folders = [folder for folder in (root / path).parents if folder.is_relative_to(root)]
+        for folder in folders:
+            if folder not in beside:
+                beside[folder] = _names(folder)
+        if (
+            names is not None
+            and names.isdisjoint(everywhere)
+            and all(names.isdisjoint(beside[each]) for each in folders)
+        ):
             continue
         for each in imports_of(parse(module.source.data, path), module.package, module.source.data).imports:
             if each.name.partition(".")[0] not in known and not each.optional:
                 yield each.name.partition(".")[0], f"{path}:{each.line}", path
+
+
+def _names(folder: Path) -> set[str]:
+    with contextlib.suppress(OSError):
+        return set(names_in(folder))
+    return set()
 
 
 def _candidates(root: Path, file: Path, collection: Collection) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from coordinator.cli.terminal import answer, complain, next_step, say, show_mark
 from coordinator.errors import RunNotFound, UsageError
 
 if TYPE_CHECKING:
-    from coordinator.ledger import Run
+    from coordinator.ledger import Run, RunSelection
     from coordinator.runs import Fetched
     from coordinator.workspace import Workspace
 
@@ -67,14 +67,15 @@ def fetch_results(
         raise UsageError("--all or --version, not both")
     with workspace() as here:
         if all_runs:
-            known = _all_of(here, exp, target)
-            runs = fetch.not_here(here.project, known)
+            every = here.ledger.short(_all_of(here, exp, target))
+            runs = [here.ledger.get(run.id) for run in fetch.not_here(here.project, every)]
             _tell_what_was_deleted(here, [run for run in runs if run.fetched_at])
         else:
             runs = [find_run(here.ledger, exp, target, version)]
         if reread:
-            known = _all_of(here, exp, target)
-            runs = [run for run in known if run.fetched_at and run.has_kernel] if all_runs else runs
+            which = _all_of(here, exp, target)
+            if all_runs:
+                runs = [run for run in here.ledger.selected(which) if run.fetched_at and run.has_kernel]
             _show(here, [fetch.reread(here, run) for run in runs], as_json=as_json, as_markdown=as_markdown)
             return
         if not runs:
@@ -101,12 +102,12 @@ def fetch_results(
         raise typer.Exit(worst(done.failures))
 
 
-def _all_of(here: Workspace, exp: str | None, target: str | None) -> list[Run]:
+def _all_of(here: Workspace, exp: str | None, target: str | None) -> RunSelection:
     """All runs, or those of an experiment. Raises RunNotFound for a name without any."""
     from coordinator.ledger import listing
 
-    found = listing.runs_named(here.ledger, exp, target)
-    if exp is not None and not found:
+    found = listing.selection(here.ledger, exp, target)
+    if exp is not None and not here.ledger.has(found):
         raise RunNotFound(listing.why_none(here.ledger, listing.Filter(exp)), hint="See: coord runs")
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,13 +183,14 @@ def status(
 
         def look() -> tuple[list[StatusLine], Status]:
             # Who watches waits for the end of all that goes on.
-            most = None if watch else limit
             if as_json or exp is not None or (watch and not is_screen):
-                runs = listing.runs_named(here.ledger, exp, target, hidden=hidden, most=most)
-                found = [StatusLine((run,)) for run in runs]
+                which = listing.selection(here.ledger, exp, target, hidden=hidden)
+                runs = here.ledger.selected(which, most=limit)
+                older = here.ledger.selected(replace(which, active=True)) if watch else []
+                found = [StatusLine((run,)) for run in {run.id: run for run in (*runs, *older)}.values()]
             else:
-                found = newest_entries(here.ledger, most, target, hidden=hidden)
-            shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
+                found = newest_entries(here.ledger, limit, target, hidden=hidden, active=watch)
+            shown = found[:limit] + [entry for entry in found[limit:] if entry.is_active]
             asked = {run.id: run for entry in shown for run in entry.runs}.values()
             return shown, verb(targets, here.ledger, asked, has_courses=is_screen)
 

@@ -42,7 +42,11 @@ class Repeat:
     @property
     def folds(self) -> tuple[FoldValue, ...]:
         """As far as the run reports them for this seed."""
-        table = self.run.reported.metric(self.metric) if self.run is not None and not self.is_another_seed else None
+        if self.run is None or self.is_another_seed:
+            return ()
+        reported = self.run.reported
+        table = reported.metric(self.metric)
+        reported.forget()
         return table.folds if table is not None else ()
 
     @functools.cached_property
@@ -137,4 +141,5 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
         for seed, value in by_seed.items()
         if seed not in (None, first.seed)
     ]
+    reported.forget()
     return [first, *others]

@@ -38,6 +38,7 @@ from .salvage import (
     salvage_ledger as salvage_ledger,
     take_over as take_over,
 )
+from .selection import RunSelection as RunSelection
 from .sources import (
     Outdated as Outdated,
     attached_runs as attached_runs,

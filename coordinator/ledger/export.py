@@ -33,12 +33,13 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def with_all(ledger: Ledger) -> list[dict[str, Any]]:
     """`rows` of all runs, newest first, and each run's sweeps, tags and notes as JSON."""
-    runs, found, sweeps = ledger.runs(hidden=True), remarks.remarks_of(ledger), all_sweeps(ledger)
+    runs, sweeps = ledger.runs(hidden=True), all_sweeps(ledger)
+    found = remarks.Remarks(remarks.remarks_of(ledger))
     beside = [
         {
             "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
-            "tags": remarks.texts(found, run, "tag"),
-            "notes": remarks.texts(found, run, "note"),
+            "tags": found.texts(run, "tag"),
+            "notes": found.texts(run, "note"),
         }
         for run in runs
     ]

@@ -7,12 +7,11 @@ exists (see arrival.py); nothing is pushed again.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
 from coordinator.ledger.reading import is_refusal, read_only
-from coordinator.ledger.rows import BRIEF, WHOLE, Columns, readable, to_column, to_row
+from coordinator.ledger.rows import BRIEF, SHORT, WHOLE, Columns, readable, to_column, to_row
 from coordinator.ledger.run import Run as Run
+from coordinator.ledger.selection import EVERYTHING, OF_RUNS, RunSelection, order
 from coordinator.target import RunState
 from coordinator.text import command_line
 
@@ -145,10 +145,13 @@ class Ledger:
         return self.get(run_id)
 
     def get(self, run_id: str) -> Run:
-        found = self._query(f"SELECT {WHOLE.select} FROM runs WHERE id = :id", {"id": run_id})
-        if not found:
+        if (found := self.known(run_id)) is None:
             raise RunNotFound(f"the ledger has no run {run_id}")
-        return found[0]
+        return found
+
+    def known(self, run_id: str) -> Run | None:
+        """The run of that id; None if there is none: another program may have named it."""
+        return next(iter(self._query(f"SELECT {WHOLE.select} FROM runs WHERE id = :id", {"id": run_id})), None)
 
     def runs(
         self, *, experiment: str | None = None, target: str | None = None, hidden: bool = False, brief: bool = False
@@ -171,20 +174,38 @@ class Ledger:
 
     def experiments(self) -> set[str]:
         """The names of all experiments that have runs, hidden ones too."""
-        return {row[0] for row in self.statement("SELECT DISTINCT experiment FROM runs", {})}
-
-    def newest(self, is_meant: Callable[[Run], bool], most: int | None, *, target: str | None = None) -> list[Run]:
-        """The newest runs that are meant, hidden ones too; the rows behind the last one of `most` are not read."""
         query = (
-            f"SELECT {WHOLE.select} FROM runs INDEXED BY runs_by_time WHERE (:target IS NULL OR target = :target)"
-            " ORDER BY created_at DESC, rowid DESC"
+            "SELECT DISTINCT experiment FROM runs WHERE typeof(experiment) = 'text'"  # of a damaged row it may be any
         )
-        try:
-            with contextlib.closing(self._open.execute(query, {"target": target})) as rows:
-                runs = (run for row in rows for run in self._sound(*readable([row])))
-                return list(itertools.islice(filter(is_meant, runs), most))
-        except sqlite3.Error as error:
-            raise self._error("read", error, _LOOK) from error
+        return {row[0] for row in self.statement(query, {})}
+
+    def selected(
+        self, which: RunSelection = EVERYTHING, *, sort: str | None = None, most: int | None = None
+    ) -> list[Run]:
+        """The runs that are asked for, newest first or by `sort` (see selection.order); at most so many.
+
+        The rows of others are not read.
+        """
+        return self._sound(*self._selected(WHOLE, which, sort, most))
+
+    def short(self, which: RunSelection = EVERYTHING) -> list[Run]:
+        """The same, newest first, each with the fields of `rows.SHORT` only: no row is read for them."""
+        return self._sound(*self._selected(SHORT, which, None, None))
+
+    def has(self, which: RunSelection = EVERYTHING) -> bool:
+        """Whether there is a run that is asked for."""
+        where, values = which.where()
+        return bool(self.statement(f"SELECT 1 FROM {OF_RUNS} WHERE {where} LIMIT 1", values))
+
+    def _selected(
+        self, columns: Columns, which: RunSelection, sort: str | None, most: int | None
+    ) -> tuple[list[Run], dict[str, str]]:
+        where, values = which.where()
+        found = f"{OF_RUNS} WHERE {where} ORDER BY {order(sort)}"
+        if sort is not None or most is not None:  # whole rows are not sorted, but those that are left
+            values["most"] = -1 if most is None else most
+            found = f"runs WHERE rowid IN (SELECT rowid FROM {found} LIMIT :most) ORDER BY {order(sort)}"
+        return self._read(f"SELECT {columns.select} FROM {found}", values, columns)
 
     def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
         """The newest run of an experiment that has a version and is not hidden, or the one of that version.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.remarks import Remark, remarks_of, texts
-from coordinator.ledger.run_name import RunName, meant, parse_run_name
+from coordinator.ledger.remarks import Remarks, known_tags, remarks_about
+from coordinator.ledger.run_name import RunName, parse_run_name
+from coordinator.ledger.selection import SORT_KEYS, RunSelection
 from coordinator.names import is_seed_of
 from coordinator.target import RunState
 from coordinator.text import command_line
@@ -36,10 +38,6 @@ class Filter:
     hidden: bool = False
     """Whether hidden runs match, too."""
 
-    def takes(self, row: dict[str, Any]) -> bool:
-        """Whether a row of the listing matches, but for its name and target, which its run says."""
-        return (self.state is None or row["state"] == self.state) and set(self.tags) <= set(row["tags"].split())
-
 
 EVERY_RUN = Filter()
 
@@ -54,52 +52,50 @@ def rows(
 ) -> list[dict[str, Any]]:
     """The runs that match, newest first or by `sort` (`-name`: from the highest down; what has no value comes last).
 
-    A column is one of `ledger export`, or `run`, `tags`, `notes`; `config.` and `metric.` may be left out. Raises
-    UsageError.
+    A column is one of `ledger export`, or `run`, `tags`, `notes`; `config.` and `metric.` may be left out. Without
+    `columns` a row has all that one of these runs has. With `limit`, the rows of other runs are not read; to sort by a
+    column that `selection.SORT_KEYS` does not have, all that match are. Raises UsageError.
     """
     state = wanted.state
     if state is not None and state not in tuple(RunState):
         raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
-    found_remarks = remarks_of(ledger)
+    named = selection(ledger, wanted.experiment, wanted.target, hidden=wanted.hidden)
+    which = replace(named, state=state, tags=wanted.tags)
 
-    def has_all(run: Run) -> bool:
-        is_meant = not is_plain or state is None or run.state == state
-        has_tags = not (is_plain and wanted.tags) or set(wanted.tags) <= set(texts(found_remarks, run, "tag"))
-        return is_meant and has_tags
+    @functools.cache
+    def of_all() -> dict[str, Any]:
+        """A row with every column that one of the named runs has; empty if there are none."""
+        return next(iter(rows_of(ledger, ledger.selected(named))), {})
 
-    column = (sort or ALWAYS[0]).removeprefix("-")
-    # Columns that not all runs have take the rows of all.
-    is_plain = limit is not None and len(columns) > 0 and {*columns, column} <= {*ALWAYS}
-    runs = runs_named(
-        ledger,
-        wanted.experiment,
-        wanted.target,
-        hidden=wanted.hidden,
-        most=limit if is_plain and sort is None else None,
-        is_meant=has_all,
-    )
-    if is_plain and sort is not None:
-        asked = found_remarks if column in ("tags", "notes") else ()
-        by_row = [{**_row(run, export.plain_row(run), asked), "": run} for run in runs]
-        runs = [row[""] for row in _sorted(by_row, column, is_descending=sort.startswith("-"))[:limit]]
+    by = (sort or "").removeprefix("-")
+    is_in_sql = sort is None or by in SORT_KEYS
+    runs = ledger.selected(which, sort=sort if is_in_sql else None, most=limit if is_in_sql else None)
+    if sort is not None and not is_in_sql:
+        table = _keyed(ledger, runs) if by in ALWAYS else rows_of(ledger, runs)
+        column = _column_of(by, table, of_all)
+        by_row = [{"": run, by: row.get(column)} for row, run in zip(table, runs, strict=True)]
+        runs = [row[""] for row in _sorted(by_row, by, is_descending=sort.startswith("-"))[:limit]]
     table = rows_of(ledger, runs)
-    found = [row for row in table if wanted.takes(row)]
-    if sort is not None and table:
-        found = _sorted(found, _column(sort.removeprefix("-"), table[0]), is_descending=sort.startswith("-"))
-    if columns and table:
-        names = {name: _column(name, table[0]) for name in columns}
-        found = [{name: row[column] for name, column in names.items()} for row in found]
-    return found[:limit]
+    if columns:
+        names = {name: _column_of(name, table, of_all) for name in columns}
+        table = [{name: row.get(column) for name, column in names.items()} for row in table]
+    return table
 
 
 def rows_of(ledger: Ledger, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A row with all columns for each of the runs, in their order."""
-    found_remarks = remarks_of(ledger)
-    return [_row(run, row, found_remarks) for run, row in zip(runs, export.rows(runs), strict=True)]
+    """A row for each of the runs, in their order, with all columns that one of them has."""
+    about = remarks_about(ledger, runs)
+    return [_row(run, row, about) for run, row in zip(runs, export.rows(runs), strict=True)]
 
 
-def _row(run: Run, exported: dict[str, Any], found_remarks: Sequence[Remark]) -> dict[str, Any]:
-    tags, notes = texts(found_remarks, run, "tag"), texts(found_remarks, run, "note")
+def _keyed(ledger: Ledger, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The same rows with the columns that every run has."""
+    about = remarks_about(ledger, runs)
+    return [_row(run, export.plain_row(run), about) for run in runs]
+
+
+def _row(run: Run, exported: dict[str, Any], about: Remarks) -> dict[str, Any]:
+    tags, notes = about.texts(run, "tag"), about.texts(run, "note")
     return {"run": run.label, **exported, "tags": " ".join(tags), "notes": "; ".join(notes)}
 
 
@@ -108,11 +104,12 @@ def why_none(ledger: Ledger, wanted: Filter, experiments: Collection[str] = ()) 
 
     `experiments` are the names of those that may have no runs yet.
     """
-    text, runs = wanted.experiment, ledger.runs(hidden=True)
+    text = wanted.experiment
     if text is not None:
         name = parse_run_name(text)
-        names = {run.experiment for run in runs}
-        if not fnmatch.filter(names, name.experiment):
+        names = ledger.experiments()
+        own = [each for each in names if fnmatch.fnmatchcase(each, name.experiment)]
+        if not own:
             if set(name.experiment) & {*"*?["}:
                 return "no runs match"
             pushable = [each for each in sorted(experiments) if each == text or is_seed_of(each, text)]
@@ -121,49 +118,40 @@ def why_none(ledger: Ledger, wanted: Filter, experiments: Collection[str] = ()) 
                 return f"no run of {text} yet; push {which}: {command_line('coord', 'push', *pushable)}"
             near = did_you_mean(name.experiment, {*names, *experiments})
             raise RunNotFound(f'no run of "{text}"{near}', hint="See: coord runs, coord experiments")
-        if name.is_run and not any(map(name.names, runs)):
-            has = [str(RunName(run.experiment, run.target, run.version)) for run in runs if run.version is not None]
+        of_name = RunSelection(own, name.target, name.version)
+        if name.is_run and not ledger.has(of_name):
+            known = (run for run in ledger.short() if run.version is not None)
+            has = [str(RunName(run.experiment, run.target, run.version)) for run in known]
             raise RunNotFound(f'no run "{text}"{did_you_mean(text, has)}', hint=f"See: coord runs {name.experiment}")
-        if not wanted.hidden and not any(run.counts for run in runs if name.names(run)):
+        if not wanted.hidden and not ledger.has(replace(of_name, hidden=False)):
             return f"all runs of {text} are hidden: --hidden shows them"
-    known = {each.text for each in remarks_of(ledger, kind="tag")}
-    if unknown := next((tag for tag in wanted.tags if tag not in known), None):
-        raise RunNotFound(f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}', hint="See: coord runs")
-    if not runs:
+    tags = known_tags(ledger) if wanted.tags else set()
+    if unknown := next((tag for tag in wanted.tags if tag not in tags), None):
+        raise RunNotFound(f'nothing has the tag "{unknown}"{did_you_mean(unknown, tags)}', hint="See: coord runs")
+    if not ledger.has():
         return "no runs yet; push one: coord push NAME"
-    if not wanted.hidden and not any(run.counts for run in runs):
+    if not wanted.hidden and not ledger.has(RunSelection(hidden=False)):
         return "all runs are hidden: --hidden shows them"
     return "no runs match"
 
 
-def runs_named(
-    ledger: Ledger,
-    text: str | None,
-    target: str | None = None,
-    *,
-    hidden: bool = False,
-    most: int | None = None,
-    is_meant: Callable[[Run], bool] = lambda _: True,
-) -> list[Run]:
-    """The runs that a name or a pattern means on that target, newest first; all of them without.
+def selection(ledger: Ledger, text: str | None, target: str | None = None, *, hidden: bool = False) -> RunSelection:
+    """The runs that a name or a pattern means on that target; all of them without.
 
     A name without runs of its own means those of its seeds, as in `coord compare`: `base` for `base-s0`, `base-s1`.
 
-    With `most`, only so many, of those that `is_meant` takes: the rows of older ones are not read.
     A hidden run is among them if it has a session, if the name has its version, or with `hidden`. Raises UsageError
     for what is no name, or names another target.
     """
-    name = None if text is None else parse_run_name(text).with_options(target)
-    hidden = hidden or (name is not None and name.is_run)
-
-    def is_named(run: Run) -> bool:
-        return (hidden or run.counts) and (name is None or name.names(run)) and is_meant(run)
-
-    found = ledger.newest(is_named, most, target=target)
-    if found or name is None:
-        return found
-    runs = (run for run in ledger.runs(target=target, hidden=True) if (hidden or run.counts) and is_meant(run))
-    return meant(runs, name)[:most]
+    if text is None:
+        return RunSelection(target=target, hidden=hidden)
+    name = parse_run_name(text).with_options(target)
+    names = ledger.experiments()
+    own = [each for each in names if fnmatch.fnmatchcase(each, name.experiment)]
+    which = RunSelection(own, name.target, name.version, hidden=hidden or name.is_run)
+    if own and ledger.has(which):
+        return which
+    return replace(which, experiments=[each for each in names if is_seed_of(each, name.experiment)])
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:
@@ -184,8 +172,24 @@ def _listed(row: dict[str, Any]) -> str:
     return f"{', '.join(short)}, and the config's values by their paths (coord show --exp NAME)"
 
 
+def _column_of(name: str, table: Sequence[dict[str, Any]], of_all: Callable[[], dict[str, Any]]) -> str:
+    """The column of that name: of these rows or, if they have none such, of all runs. Raises UsageError.
+
+    Without any run, every name is one.
+    """
+    if name in ALWAYS:
+        return name
+    if found := _found(name, table[0] if table else {}):
+        return found
+    return _column(name, row) if (row := of_all()) else name
+
+
+def _found(name: str, row: dict[str, Any]) -> str | None:
+    return next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
+
+
 def _column(name: str, row: dict[str, Any]) -> str:
-    found = next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
+    found = _found(name, row)
     if found is None:
         short = [column.removeprefix("config.").removeprefix("metric.") for column in row]
         last = [column for column in short if column.rpartition(".")[2] == name]

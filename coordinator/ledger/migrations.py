@@ -10,6 +10,7 @@ from typing import Any
 
 from coordinator.kernel import digest_of_work
 from coordinator.ledger.old_messages import PATTERNS, fields_of
+from coordinator.ledger.rows import primary_columns
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -67,6 +68,26 @@ def _digest_of_names_as_typed(files: Any, config: Any, metadata: Any) -> str:
     surroundings = {key: value for key, value in metadata.items() if key not in names}
     text = json.dumps([files, config, surroundings], sort_keys=True)
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _primary_metrics(connection: sqlite3.Connection) -> None:
+    """Adds the primary metric of each run, and the index by which runs are listed (see selection.py)."""
+    for column in ("primary_name TEXT", "primary_mode TEXT", "primary_value REAL"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    with_summary = "SELECT rowid FROM runs WHERE summary IS NOT NULL"
+    for (number,) in connection.execute(with_summary).fetchall():
+        (summary,) = connection.execute("SELECT summary FROM runs WHERE rowid = ?", (number,)).fetchone()
+        found = primary_columns(summary)
+        assignments = ", ".join(f"{name} = :{name}" for name in found)
+        connection.execute(f"UPDATE runs SET {assignments} WHERE rowid = :number", {**found, "number": number})
+    connection.execute("DROP INDEX IF EXISTS runs_by_time")  # the newest runs are found by the other one
+    connection.execute(
+        "CREATE INDEX runs_to_list ON runs (created_at, experiment, target, state, hidden_at, version, id, continues,"
+        " fetched_at, owner, slug, started_at, ended_at, primary_name, primary_mode, primary_value)"
+    )
+    connection.execute("CREATE INDEX tags_by_text ON remarks (text, run_id, experiment) WHERE kind = 'tag'")
+    connection.execute("CREATE INDEX remarks_by_experiment ON remarks (experiment, run_id)")
+    connection.execute("CREATE INDEX remarks_by_run ON remarks (run_id)")
 
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
@@ -174,4 +195,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     "ALTER TABLE runs ADD COLUMN hidden_at TEXT",
     "CREATE INDEX runs_by_time ON runs (created_at)",  # the newest ones cost as many rows as are asked for
     "ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+    _primary_metrics,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,16 +42,45 @@ class Remark:
         return dataclasses.asdict(self)
 
 
+class Remarks:
+    """Remarks by what they are of: `texts` of thousands of runs looks at each remark once."""
+
+    def __init__(self, found: Iterable[Remark]) -> None:
+        self._of: dict[tuple[str | None, str | None], list[tuple[int, Remark]]] = {}
+        for number, each in enumerate(found):
+            key = (each.run_id, None) if each.run_id else (None, each.experiment)
+            self._of.setdefault(key, []).append((number, each))
+
+    def texts(self, run: Run, kind: Kind) -> list[str]:
+        """The notes or tags of a run and of its experiment, each once, in the order of writing."""
+        found = sorted(self._of.get((run.id, None), []) + self._of.get((None, run.experiment), []), key=itemgetter(0))
+        return list(dict.fromkeys(each.text for _, each in found if each.kind == kind))
+
+
 def remarks_of(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
     """In the order of writing."""
-    with ledger.transaction() as connection:
-        rows = connection.execute(
-            "SELECT experiment, run_id, kind, text, created_at FROM remarks"
-            " WHERE (:experiment IS NULL OR experiment = :experiment) AND (:kind IS NULL OR kind = :kind)"
-            " ORDER BY created_at, number",
-            {"experiment": experiment, "kind": kind},
-        ).fetchall()
-    return [Remark(**dict(row)) for row in rows]
+    where = "(:experiment IS NULL OR experiment = :experiment) AND (:kind IS NULL OR kind = :kind)"
+    return _found(ledger, where, {"experiment": experiment, "kind": kind})
+
+
+def remarks_about(ledger: Ledger, runs: Iterable[Run]) -> Remarks:
+    """Those of these runs and of their experiments."""
+    runs = list(runs)
+    # NULL or empty: of the experiment. As one condition it would take no index.
+    of = "experiment IN (SELECT value FROM json_each(:experiments)) AND run_id"
+    where = f"run_id IN (SELECT value FROM json_each(:ids)) OR ({of} IS NULL) OR ({of} = '')"
+    experiments = list({run.experiment for run in runs})
+    ids = [run.id for run in runs]
+    return Remarks(_found(ledger, where, {"ids": json.dumps(ids), "experiments": json.dumps(experiments)}))
+
+
+def known_tags(ledger: Ledger) -> set[str]:
+    return {row["text"] for row in ledger.statement("SELECT DISTINCT text FROM remarks WHERE kind = 'tag'", {})}
+
+
+def _found(ledger: Ledger, where: str, values: dict[str, str | None]) -> list[Remark]:
+    query = f"SELECT experiment, run_id, kind, text, created_at FROM remarks WHERE {where} ORDER BY created_at, number"
+    return [Remark(**dict(row)) for row in ledger.statement(query, values)]
 
 
 def note(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None, copy: Path | None = None) -> None:

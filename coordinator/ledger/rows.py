@@ -44,8 +44,21 @@ _FLAGS = ("never_arrived", "stop_requested")
 
 
 def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a run as the ledger's columns hold them."""
-    return {name: to_column(name, value) for name, value in values.items()}
+    """Fields of a run as the ledger's columns hold them; with a summary, also what runs are sorted by of it."""
+    row = {name: to_column(name, value) for name, value in values.items()}
+    return row | primary_columns(row["summary"]) if "summary" in row else row
+
+
+def primary_columns(stored: Any) -> dict[str, Any]:
+    """The columns with the primary metric of a summary, which is as its column holds it; None where it has none."""
+    try:
+        summary = _parsed("summary", stored)
+    except (ValueError, TypeError, RecursionError):  # a damaged row, which says so where it is read
+        summary = None
+    primary = summary.primary if summary is not None else None
+    values = (primary.name, primary.mode or None, summary.primary_value) if primary else (None, None, None)
+    names = ("primary_name", "primary_mode", "primary_value")
+    return {name: to_column("", value) for name, value in zip(names, values, strict=True)}
 
 
 def to_column(name: str, value: Any) -> Any:
@@ -67,7 +80,7 @@ def _parsed(name: str, stored: Any) -> Any:
     return value if parse is None or value is None else parse(value)
 
 
-_REPORTED = ("status", "seconds", "primary", "metrics", "repeats")
+_REPORTED = ("status", "seconds", "primary", "metrics", "repeats", "merged")
 """The parts of a summary that are asked for of many runs at a time."""
 
 
@@ -78,12 +91,16 @@ class Columns:
     own: tuple[str, ...]
     shared: tuple[str, ...]
     """Those in which many rows have the same: their values are shared, as nobody changes a run's."""
-    later: tuple[str, ...]
+    later: tuple[str, ...] = ()
     """Those that are parsed when they are asked for."""
+    has_report: bool = True
+    """Whether the summary is there, as far as many runs are asked for it."""
 
     @functools.cached_property
     def select(self) -> str:
         """What to select of the table runs."""
+        if not self.has_report:
+            return ", ".join((*self.own, *self.shared))
         parts = f"json_extract(summary, {', '.join(repr(f'$.{name}') for name in _REPORTED)})"
         # Empty without a summary, and NULL where SQLite does not take it.
         cut_out = f"CASE WHEN summary IS NULL THEN '' WHEN {_is_object('summary')} THEN {parts} END"
@@ -95,7 +112,8 @@ class Columns:
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:
         """Where a run has the values of its row, up to those that are shared."""
-        return (*self.own, *(f"_{name}" for name in self.later), "_reported", "_is_sound")
+        report = ("_reported", "_is_sound") if self.has_report else ()
+        return (*self.own, *(f"_{name}" for name in self.later), *report)
 
 
 WHOLE = Columns(
@@ -115,6 +133,12 @@ BRIEF = Columns(
     later=("config",),
 )
 """What a comparison needs of every run of the ledger. Another field of such a run is an AttributeError."""
+SHORT = Columns(
+    own=("id", "experiment", "version", "continues", "hidden_at", "created_at", "fetched_at"),
+    shared=("target", "owner", "slug", "state"),
+    has_report=False,
+)
+"""What the index `runs_to_list` has: thousands of such runs are read without their rows."""
 
 
 def _is_object(column: str) -> str:
@@ -142,7 +166,7 @@ class _Later:
         elif f"_{self._name}" in there:
             found = _parsed(self._name, there[f"_{self._name}"])
         else:
-            raise AttributeError(f"the {self._name} of run {run.id} was not read: see BRIEF")
+            raise AttributeError(f"the {self._name} of run {run.id} was not read: see BRIEF and SHORT")
         there[self._name] = found
         return found
 
@@ -158,7 +182,7 @@ def to_run(row: sqlite3.Row, columns: Columns = WHOLE) -> Run:
     there = vars(run)
     there.update(zip(columns.fields, row, strict=False))
     there.update(_shared(columns.shared, row[len(columns.fields) :]))
-    if not there["_is_sound"] or there["_reported"] is None:
+    if columns.has_report and (not there["_is_sound"] or there["_reported"] is None):
         if columns is BRIEF:
             raise ValueError("it has to be read whole")
         there.update({name: _parsed(name, there[f"_{name}"]) for name in columns.later})

@@ -16,7 +16,7 @@ from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
 from coordinator.ledger.old_messages import fields_of
 from coordinator.ledger.reading import is_refusal, read_only
-from coordinator.ledger.rows import blanked, to_row
+from coordinator.ledger.rows import blanked, primary_columns, to_row
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members", "dataset_versions")
 
@@ -96,7 +96,9 @@ def blank(ledger: Ledger, run_id: str) -> None:
     """Resets the columns of a run's row that cannot be read."""
     with ledger.transaction() as connection:
         (row,) = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
-        for name, value in blanked(row).items():
+        values = blanked(row)
+        values |= primary_columns(values.get("summary", row["summary"]))
+        for name, value in values.items():
             connection.execute(f"UPDATE runs SET {name} = ? WHERE id = ?", (value, run_id))
 
 
@@ -163,6 +165,8 @@ def _copy(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> No
     """Adds a row with the columns that the table has; a row that violates the table's constraints is left out."""
     if "message" in row and "never_arrived" not in row:  # from a ledger of an older coord
         row = row | to_row(fields_of(str(row["message"])))
+    if table == "runs":  # that ledger may be older, and damaged
+        row = row | primary_columns(row.get("summary"))
     columns = [column["name"] for column in connection.execute(f"PRAGMA table_info({table})")]
     names = [name for name in columns if name in row]
     marks = ", ".join(f":{name}" for name in names)

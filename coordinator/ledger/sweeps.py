@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger.ledger import Ledger, Run
+from coordinator.ledger.selection import OF_RUNS, RunSelection, order
 from coordinator.ledger.work import work_of
 from coordinator.names import is_plain
 from coordinator.project import Project, TargetName, recorded_target
@@ -88,6 +90,66 @@ def all_sweeps(ledger: Ledger) -> list[Sweep]:
     with ledger.transaction() as connection:
         rows = connection.execute("SELECT * FROM sweeps ORDER BY created_at DESC, rowid DESC").fetchall()
         return [_sweep(connection, row) for row in rows]
+
+
+@dataclass(frozen=True)
+class ListedLine:
+    """A line of a list of runs: a run, or a sweep in place of its runs."""
+
+    runs: tuple[str, ...]
+    """Ids; of a sweep, of the newest run of each of its experiments that has one, the newest first."""
+    sweep: Sweep | None = None
+
+
+def newest_lines(ledger: Ledger, which: RunSelection, most: int | None, *, active: bool = False) -> list[ListedLine]:
+    """The newest lines of the runs that are asked for, at most so many; a sweep is where its newest run is.
+
+    With `active`, older lines follow that have a run with a session. Of the runs behind the last line no row is read.
+    """
+    with ledger.transaction() as connection:
+        found = _lines(connection, which, most)
+        if active and most is not None:
+            found = list(dict.fromkeys([*found, *_lines(connection, replace(which, active=True), None)]))
+        by_name = {name: _named(connection, name) for _, name in found if name}
+        names = {member.experiment for sweep in by_name.values() for member in sweep.members}
+        own: dict[str, dict[str, str]] = {name: {} for name in by_name}
+        for run_id, experiment, name in _swept(connection, replace(which, experiments=names)) if names else ():
+            if name in own:
+                own[name].setdefault(experiment, run_id)
+    return [
+        ListedLine(tuple(own[name].values()), by_name[name]) if name else ListedLine((run_id,))
+        for run_id, name in found
+    ]
+
+
+def _lines(connection: sqlite3.Connection, which: RunSelection, most: int | None) -> list[tuple[str, str]]:
+    """(id of the run, or empty; name of the sweep, or empty) for each line."""
+    found: dict[tuple[str, str], None] = {}
+    for run_id, _, name in _swept(connection, which):
+        found[("", name) if name else (run_id, "")] = None
+        if len(found) == most:
+            break
+    return list(found)
+
+
+def _swept(connection: sqlite3.Connection, which: RunSelection) -> Iterator[tuple[str, str, str | None]]:
+    """(id, experiment, name of the newest sweep that has it) of each run. One that goes on from another, or was merged,
+    has another config.
+    """
+    where, values = which.where()
+    query = (
+        "SELECT id, experiment, CASE WHEN continues IS NULL AND version IS NOT 0 THEN"
+        " (SELECT name FROM sweep_members AS member CROSS JOIN sweeps ON name = member.sweep"
+        " WHERE member.experiment = runs.experiment AND sweeps.target = runs.target"
+        " ORDER BY sweeps.created_at DESC, sweeps.rowid DESC LIMIT 1) END"
+        f" FROM {OF_RUNS} WHERE {where} ORDER BY {order(None)}"
+    )
+    with contextlib.closing(connection.execute(query, values)) as rows:
+        yield from map(tuple, rows)
+
+
+def _named(connection: sqlite3.Connection, name: str) -> Sweep:
+    return _sweep(connection, connection.execute("SELECT * FROM sweeps WHERE name = ?", (name,)).fetchone())
 
 
 def find_sweep(ledger: Ledger, name: str) -> Sweep:

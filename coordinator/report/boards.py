@@ -75,8 +75,11 @@ class Entry:
     @property
     def seconds(self) -> float | None:
         """The mean duration of one run."""
-        known = [took for run in self.runs if (took := run.reported.seconds) is not None]
-        return fmean(known) if known else None
+        known = []
+        for run in self.runs:
+            known.append(run.reported.seconds)
+            run.reported.forget()
+        return fmean(took) if (took := [each for each in known if each is not None]) else None
 
     @property
     def words(self) -> str:

@@ -90,7 +90,7 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     """What a page about these runs shows, and warnings. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    pool = Pool.of(workspace, brief=False)
+    pool = Pool.of(workspace)
     runs = [run for run in pool.runs if target in (None, run.target)]
     with workspace.progress(Count("reading the runs")):
         candidates = all_candidates(workspace, pool=pool)
@@ -114,9 +114,10 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     # Folds that were merged have no line of their own, also if a newer run of their experiment is shown.
     wholes = {(run.experiment, run.target) for run in chosen}
     merged = [run for run in runs if run.is_merged and (run.experiment, run.target) in wholes]
-    older = hidden([run for run in merged if run not in chosen], parts)
-    chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}
+    older = hidden([run for run in merged if run.id not in ids], parts)
+    chosen = [run for run in chosen if run.id not in older]
+    ids -= older
     with workspace.progress(count := Count("comparing")):
         ranked = boards(
             workspace.project,
@@ -126,7 +127,8 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
             baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
             count=count,
         )
-    if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
+    shown_ids = {run.id for entry in _entries(ranked) for run in entry.runs}
+    if compared is not None and not any(run.id in shown_ids for run in compared.runs):
         raise UsageError(
             f"--baseline {baseline} has no line on this page",
             hint="It takes a complete run, of the target that --target names, if it is given.",
@@ -135,7 +137,8 @@ def gather_page(workspace: Workspace, contents: Contents) -> tuple[Page, list[st
     sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
     about = About(_scores(sent), parts, remarks_of(workspace.ledger), contents.logged, is_live=contents.is_live)
-    shown = one_by_one(ranked, list(ordered.values()), about.scores.keys(), ONE_BY_ONE)
+    brief = one_by_one(ranked, list(ordered.values()), about.scores.keys(), ONE_BY_ONE)
+    shown = [workspace.ledger.get(run.id) for run in brief]  # the whole rows of these only
     with workspace.progress(count := Count("making the page", len(shown), "runs")):
         items = gather(workspace.project, count.each(shown), about, pictures=contents.pictures)
     page = Page(

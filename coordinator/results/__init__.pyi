@@ -18,6 +18,7 @@ from .folder import (
     Results as Results,
     folder_of as folder_of,
     identity as identity,
+    lacking_of as lacking_of,
 )
 from .merging import merge_summaries as merge_summaries
 from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats

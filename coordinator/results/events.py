@@ -24,6 +24,7 @@ _EVENT_MAX = 1 << 18  # characters; the ledger keeps each run's last event
 EVENTS_MAX = 1 << 26
 """Bytes of metrics.jsonl that are read."""
 
+_DECODER = json.JSONDecoder()
 _METRICS_SHOWN = 3  # in a line about one event
 # Not after a quotation mark: that is a text about an event, in a program's source for example.
 _EVENT_START = re.compile(rf"(?<![\"'`]){EVENT_PREFIX}(?=\{{)")
@@ -170,6 +171,9 @@ def _separated(text: str) -> Iterator[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     """The events of a line and the text between them, in their order."""
+    if text.startswith(f"{EVENT_PREFIX}{{") and _end_of_json(text, len(EVENT_PREFIX)) == len(text):
+        yield text  # as nearly always; whether it is an event, who reads it finds out
+        return
     done = 0
     for found in _EVENT_START.finditer(text):
         end = _end_of_event(text, found.end()) if found.start() >= done else None
@@ -185,11 +189,16 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _end_of_event(text: str, start: int) -> int | None:
     """Where the event ends whose JSON begins at `start`; None if there is none."""
+    end = _end_of_json(text, start)
+    return end if end is not None and event_in(text[start:end]) else None
+
+
+def _end_of_json(text: str, start: int) -> int | None:
     try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
+        _, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return end if event_in(text[start:end]) else None
+    return end
 
 
 def log_lines(records: Iterable[LogRecord]) -> Iterator[str]:

@@ -8,6 +8,7 @@ of a part is made from the name of the file and from the state of that file, so 
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -45,7 +46,11 @@ class Results:
         self._record = record
         self._parts = directory / PARTS
         self._lock = threading.Lock()
-        self._unfinished = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
+
+    @functools.cached_property
+    def _unfinished(self) -> dict[str, Path]:
+        """The parts that were here when they were first asked for: who only looks at a folder asks for none."""
+        return {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
 
     def make_room(self, provenance: Mapping[str, Any]) -> None:
         """Creates the folder and writes its run.json. `provenance` has the run's `id`.
@@ -53,7 +58,7 @@ class Results:
         The results of another run are renamed first: a deleted kernel counts its versions from 1 again.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        known = self._known()
+        known, _ = self._known(), self._unfinished  # looked for here, before there are threads
         if "id" in known and known["id"] != provenance["id"]:
             old = known["id"] if is_plain(known["id"]) else _short(str(known["id"]))
             replace(self.directory, _aside(self.directory, old))
@@ -63,8 +68,7 @@ class Results:
 
     def run_id(self) -> str | None:
         """The id of the run whose results are here; None if run.json does not have it."""
-        found = self.origin()
-        return found if is_plain(found) else None
+        return _id_of(self._known())
 
     def origin(self) -> str | None:
         """The `id` that `make_room` was given for this folder; None if it is not known."""
@@ -73,8 +77,21 @@ class Results:
 
     def fetched(self) -> dict[PurePosixPath, Kept]:
         """The files that are recorded as fetched. Whether such a file is still here: see `is_here`."""
+        return self._fetched(self._known())
+
+    def lacking(self, run_id: str) -> list[PurePosixPath] | None:
+        """The files that are recorded as fetched and not here any more; None if this folder is not that run's.
+
+        The record is read once: of every run it is asked for this.
+        """
+        known = self._known()
+        if _id_of(known) != run_id:
+            return None
+        return [path for path, kept in sorted(self._fetched(known).items()) if not self.is_here(path, kept)]
+
+    def _fetched(self, known: Mapping[str, Any]) -> dict[PurePosixPath, Kept]:
         found = {}
-        for name, kept in self._recorded():
+        for name, kept in self._recorded(known):
             try:
                 found[confined(name)] = Kept(size=int(kept["size"]), sha256=str(kept["sha256"]))
             except (KeyError, ValueError, TypeError, OverflowError):  # edited by hand: it counts as not fetched
@@ -179,8 +196,8 @@ class Results:
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _recorded(self) -> Iterator[tuple[str, Any]]:
-        output = self._known().get("output")
+    def _recorded(self, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        output = known.get("output")
         yield from (output if isinstance(output, dict) else {}).items()
         try:
             lines = (self._parts / _JOURNAL).read_text(encoding="utf-8").splitlines()
@@ -196,7 +213,21 @@ class Results:
 
 def folder_of(directory: Path, run_id: str) -> Path | None:
     """The folder with the results of this run: `directory`, or where they moved aside; None if they are not here."""
-    return next((each for each in (directory, _aside(directory, run_id)) if Results(each).run_id() == run_id), None)
+    return next((each for each in _places(directory, run_id) if Results(each).run_id() == run_id), None)
+
+
+def lacking_of(directory: Path, run_id: str) -> list[PurePosixPath] | None:
+    """What `Results.lacking` finds in the folder of this run; None if its results are not here."""
+    found = (Results(each).lacking(run_id) for each in _places(directory, run_id))
+    return next((each for each in found if each is not None), None)
+
+
+def _places(directory: Path, run_id: str) -> tuple[Path, Path]:
+    return directory, _aside(directory, run_id)
+
+
+def _id_of(known: Mapping[str, Any]) -> str | None:
+    return found if is_plain(found := known.get("id")) else None
 
 
 def _aside(directory: Path, run_id: str) -> Path:

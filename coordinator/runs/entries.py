@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from coordinator.ledger import Ledger, Run, Sweep, all_sweeps, listing
+from coordinator.ledger import Ledger, Run, RunSelection, Sweep, sweeps
 from coordinator.runs.status import Status
 
 
@@ -28,49 +28,24 @@ class StatusLine:
 
 
 def newest_entries(
-    ledger: Ledger, most: int | None, target: str | None = None, *, hidden: bool = False
+    ledger: Ledger, most: int | None, target: str | None = None, *, hidden: bool = False, active: bool = False
 ) -> list[StatusLine]:
-    """`entries` of the runs on that target; with `most`, as many as so many lines take, or more."""
-    runs = listing.runs_named(ledger, None, target, hidden=hidden, most=most)
-    found = entries(ledger, runs)
-    # Runs of a sweep share a line, and their older ones belong to it.
-    is_all = most is None or len(runs) < most or not any(each.sweep for each in found)
-    return found if is_all else entries(ledger, listing.runs_named(ledger, None, target, hidden=hidden))
+    """The newest lines of the runs on that target, at most so many; with `active` also older ones with a session."""
+    which = RunSelection(target=target, hidden=hidden)
+    every = {run.id: run for run in ledger.selected(which)} if most is None else {}
+    found = []
+    for line in sweeps.newest_lines(ledger, which, most, active=active):
+        runs = [every.get(run_id) or ledger.get(run_id) for run_id in line.runs]
+        found.append(StatusLine((*runs, *_done_elsewhere(ledger, which, line.sweep, runs)), line.sweep))
+    return found
 
 
-def entries(ledger: Ledger, runs: Sequence[Run]) -> list[StatusLine]:
-    """The runs, newest first, and in place of those of a sweep the sweep, where its newest run is."""
-    sweeps = {
-        (sweep.target, member.experiment): sweep for sweep in reversed(all_sweeps(ledger)) for member in sweep.members
-    }
-    found: dict[str, list[Run]] = {}
-    of: dict[str, Sweep] = {}
-    for run in runs:
-        sweep = sweeps.get((run.target, run.experiment))
-        if sweep is None or run.continues is not None or run.is_merged:
-            found[run.id] = [run]  # a run that goes on from another one has another config
-        else:
-            key = f"sweep {sweep.name}"  # no run has such an id
-            of[key] = sweep
-            found.setdefault(key, []).append(run)
-    by_id = {run.id: run for run in runs}
-    return [
-        StatusLine((*_newest_of_each(each), *_done_elsewhere(of.get(key), each, by_id)), of.get(key))
-        for key, each in found.items()
-    ]
-
-
-def _done_elsewhere(sweep: Sweep | None, own: Sequence[Run], by_id: Mapping[str, Run]) -> Iterator[Run]:
+def _done_elsewhere(ledger: Ledger, which: RunSelection, sweep: Sweep | None, own: Sequence[Run]) -> Iterator[Run]:
     """The earlier runs, of other names, that have done the work of members without a run of their own."""
     there = {run.experiment for run in own}
     for member in sweep.members if sweep is not None else ():
-        if member.experiment not in there and (run := by_id.get(member.run_id or "")) is not None:
-            yield run
-
-
-def _newest_of_each(runs: Sequence[Run]) -> Iterator[Run]:
-    seen = set[str]()
-    for run in runs:
-        if run.experiment not in seen:
-            seen.add(run.experiment)
+        if member.experiment in there or not member.run_id:
+            continue
+        run = ledger.known(member.run_id)  # the ledger may have been rebuilt without it
+        if run is not None and which.target in (None, run.target) and (which.hidden or run.counts):
             yield run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,12 +40,24 @@ class Look:
     records: list[LogRecord]
     """Its log as far as it was read; empty if it was not asked for."""
     _events: list[Event] = field(default_factory=list, compare=False)
+    """Those that were read so far, the newest first."""
+    _others: list[Iterator[Event]] = field(default_factory=list, compare=False)
+    """What reads the others: at most one."""
+
+    def newest_first(self, metrics: MetricsSettings) -> Iterator[Event]:
+        """The events of the log that are worth showing; each is read once, when it is asked for."""
+        if not self._others:
+            self._others.append(newest_first(self.records, metrics))
+        for number in itertools.count():
+            if number == len(self._events):
+                if (event := next(self._others[0], None)) is None:
+                    return
+                self._events.append(event)
+            yield self._events[number]
 
     def events(self, metrics: MetricsSettings) -> list[Event]:
-        """The events of the log that are worth showing; it is read once."""
-        if not self._events:
-            self._events.extend(newest_first(self.records, metrics))
-        return self._events[::-1]
+        """All of them, in their order."""
+        return list(self.newest_first(metrics))[::-1]
 
 
 def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> Run:
@@ -98,7 +111,7 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     why = failure(seen.records, current.files) if state is RunState.ERROR else ""
     if why or session.message or session.attempts:  # who tells of starts tells all that there is to say
         changes["message"] = f"{why}\n{session.message}" if "\n" in why else sentences(why, session.message)
-    reported = reversed(seen.events(metrics))
+    reported = seen.newest_first(metrics)
     newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
     if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
@@ -144,10 +157,17 @@ def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
 
 
 def newest_first(records: list[LogRecord], metrics: MetricsSettings) -> Iterator[Event]:
-    """The events of a log that are worth showing."""
+    """The events of a log that are worth showing. Of COORD lines, those that are asked for are parsed."""
     reader = LineReader(metrics)
-    events = [event for line in log_lines(records) if (event := reader.event(line)) is not None]
-    yield from (event for event in reversed(events) if event.kind in _EVENTS_SHOWN)
+    found = [
+        line if reader.may_wait(line) else event
+        for line in log_lines(records)
+        if reader.may_wait(line) or (event := reader.event(line)) is not None
+    ]
+    for each in reversed(found):
+        event = reader.event(each) if isinstance(each, str) else each
+        if event is not None and event.kind in _EVENTS_SHOWN:
+            yield event
 
 
 class _Tail:

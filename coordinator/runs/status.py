@@ -125,12 +125,13 @@ def current_status(
     """Asks the targets about every active run, in parallel; a run whose target fails stays as last known.
 
     The threads only ask; this thread writes the ledger, and calls `on_look` with each answer. Without `has_courses`,
-    the files of runs that have ended are not read for theirs.
+    runs that have ended have none, and their files are not read for them.
     """
     runs = list(runs)
 
     def seen(run: Run, look: Look) -> None:
-        if values := course(look.events(targets.project.settings.metrics)):
+        is_drawn = has_courses or look.session.state.is_active
+        if is_drawn and (values := course(look.events(targets.project.settings.metrics))):
             targets.courses[run.id] = values
         if on_look is not None:
             on_look(run, look)

@@ -65,6 +65,12 @@ def paired_cv(run: Run, runs: Sequence[Run]) -> PairedCV:
     return own
 
 
+def own_cv(run: Run) -> PairedCV | None:
+    """The CV that a run has itself; None without one."""
+    found = _of(run)
+    return found if found.value is not None else None
+
+
 def fetched_cv(workspace: Workspace, run: Run) -> PairedCV:
     """The same, after the metrics of the runs that it read were fetched: of those whose own are not in the ledger.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, Submission, is_ahead, may_still_arrive, now, submissions
 from coordinator.project import Project, TargetName
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
-from coordinator.submissions.pairing import PairedCV, paired_cv
+from coordinator.submissions.pairing import PairedCV, own_cv, paired_cv
 from coordinator.submissions.recorded import RecordedScore
 from coordinator.target import Standing, SubmissionState
 from coordinator.text import in_one_line
@@ -183,11 +184,12 @@ def wait(workspace: Workspace, submission: Submission) -> Submission:
 
 def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
     """Each submission with the cross-validation that its score is paired with (see pairing.py)."""
-    found = list(found)
-    runs = ledger.runs(hidden=True) if found else []
-    by_id = {run.id: run for run in runs}
-    sent = ((each, by_id.get(each.run_id)) for each in found)
-    return [SubmissionScore(each, run, PairedCV() if run is None else paired_cv(run, runs)) for each, run in sent]
+    every = functools.cache(lambda: ledger.runs(hidden=True))  # few ask: most runs have a CV of their own
+    return [
+        SubmissionScore(each, run, PairedCV() if run is None else own_cv(run) or paired_cv(run, every()))
+        for each in found
+        for run in [ledger.known(each.run_id)]
+    ]
 
 
 def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agreement]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.project import MetricsSettings
-from coordinator.results.events import Event, event_of
+from coordinator.results.events import EVENT_PREFIX, Event, event_of
 from coordinator.results.readers.points import PLACES, Point, number_of, whole_of
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
@@ -31,6 +31,10 @@ class LineReader:
         self._boosted: dict[tuple[str, ...], _Training] = {}
         """By the names of its metrics: one program may use several libraries."""
         self._best_follows = False
+
+    def may_wait(self, line: str) -> bool:
+        """Whether a line may be read after those behind it: of a COORD line, they say the same before and after it."""
+        return line.startswith(EVENT_PREFIX) and not self._best_follows
 
     def event(self, line: str) -> Event | None:
         """What the line reports; None if it reports nothing."""

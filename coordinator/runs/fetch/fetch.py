@@ -25,7 +25,7 @@ from coordinator.results import (
     SUMMARY,
     Results,
     Sources,
-    folder_of,
+    lacking_of,
     log_lines,
     reported,
 )
@@ -201,11 +201,8 @@ def lacking(project: Project, run: Run) -> tuple[str, ...]:
     if not run.fetched_at or run.version is None:
         return ()
     usual = project.results(run.experiment, run.target, run.results_version)
-    folder = folder_of(usual, run.id)
-    if folder is None:
-        return (f"{project.relative(usual)}/",)
-    results = Results(folder)
-    return tuple(str(path) for path, kept in sorted(results.fetched().items()) if not results.is_here(path, kept))
+    found = lacking_of(usual, run.id)
+    return (f"{project.relative(usual)}/",) if found is None else tuple(map(str, found))
 
 
 def _is_complete(run: Run, results: Results, choice: Choice) -> bool:

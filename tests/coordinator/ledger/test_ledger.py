@@ -240,8 +240,8 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, late
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             if table != "runs":
                 connection.execute(f"DROP TABLE {table}")
-        connection.execute("DROP INDEX runs_by_time")
-        for column in later:
+        connection.execute("DROP INDEX runs_to_list")
+        for column in (*later, "primary_name", "primary_mode", "primary_value"):
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()

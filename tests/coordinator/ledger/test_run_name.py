@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.errors import CoordError, RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.listing import Filter, runs_named, why_none
+from coordinator.ledger.listing import Filter, selection, why_none
 from coordinator.ledger.run_name import RunName, find_named, joined, parse_run_name
 from tests.coordinator.sample_runs import COMPLETE
 
@@ -78,7 +78,7 @@ def test_the_label_of_a_run_names_it(filled: Ledger) -> None:
     for run in filled.runs():
         for text in (run.label, run.label.replace(" ", "@"), f"{run.target}/{run.experiment}@v{run.version}"):
             assert find_named(filled, parse_run_name(text)).id == run.id
-            assert [each.id for each in runs_named(filled, text)] == [run.id]
+            assert [each.id for each in filled.selected(selection(filled, text))] == [run.id]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_names_without_a_run(filled: Ledger, text: str, what: str, hint: str) ->
 
 
 def test_why_a_list_is_empty(filled: Ledger) -> None:
-    assert runs_named(filled, "bsae") == []
+    assert filled.selected(selection(filled, "bsae")) == []
     for wanted, what in (
         (Filter("bsae"), 'no run of "bsae" (did you mean "base"?)'),
         (Filter("base@v9"), 'no run "base@v9" (did you mean "base@'),
@@ -170,4 +170,4 @@ def test_why_a_list_is_empty(filled: Ledger) -> None:
         assert raised.value.what.startswith(what)
     assert why_none(filled, Filter("new"), ["new"]) == "no run of new yet; push one: coord push new"
     assert why_none(filled, Filter("base", state="queued")) == "no runs match"
-    assert [run.id for run in runs_named(filled, "wide--*", "local")] == ["s1", "s0"]
+    assert [run.id for run in filled.selected(selection(filled, "wide--*", "local"))] == ["s1", "s0"]

@@ -12,7 +12,7 @@ import pytest
 from coordinator.errors import RunNotFound
 from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.listing import runs_named
+from coordinator.ledger.listing import selection
 from coordinator.ledger.run_name import parse_run_name
 from coordinator.ledger.sweeps import Member, Sweep
 from coordinator.ledger.work import at_work, done_before, work_of
@@ -132,7 +132,7 @@ def test_a_session_is_seen_until_it_ends(tiny: Project, ledger: Ledger, state: R
     run = _run(tiny, ledger, state=state, **HIDDEN)
     work = work_of(run)
     assert work is not None
-    assert [each.id for each in runs_named(ledger, None)] == ([run.id] if state.is_active else [])
+    assert [each.id for each in ledger.selected(selection(ledger, None))] == ([run.id] if state.is_active else [])
     assert where(ledger, "base", None, None) == ("local" if state.is_active else None)
     found = at_work(ledger, work, "local")
     assert (found is not None) == state.is_active
@@ -147,7 +147,7 @@ def test_hiding_a_run_that_goes_on_says_that_it_does(coord: Coord) -> None:
     assert "base local-v1 is running: its session goes on, and uses quota." in told
     assert "To end it: coord cancel --exp base --version 1" in told
     with Ledger(project.ledger) as ledger:
-        assert [each.label for each in runs_named(ledger, None)] == [GOOD]
+        assert [each.label for each in ledger.selected(selection(ledger, None))] == [GOOD]
 
 
 @pytest.mark.parametrize(("is_hidden", "state"), [(False, "complete"), (True, "waiting")])

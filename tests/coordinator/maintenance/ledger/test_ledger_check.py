@@ -396,7 +396,7 @@ def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str)
     problem.repair()
     assert tiny.ledger.with_name("ledger.sqlite.damaged-1").read_bytes() == broken
     with Ledger(tiny.ledger) as ledger:
-        assert len(ledger.readable()) > (25 if part == "end" else 99)
+        assert len(ledger.readable()) > (20 if part == "end" else 99)  # the first half has pages of indexes, too
 
 
 def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
