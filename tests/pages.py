@@ -34,7 +34,7 @@ _UNSTABLE = (
     (re.compile(r"#(?:[.:]#)+"), "#"),
     (re.compile(r"#[smhd]\b"), "#t"),  # an age or a time, in whatever unit
     (re.compile(r"[─━]+"), "─"),
-    (re.compile(r"# seconds \(.*\)"), "# seconds"),  # stages that took none are not named
+    (re.compile(r"# seconds?( \(.*\))?"), "# seconds"),  # stages that took none are not named
     (re.compile(r"on \w+day # \w+ at"), "on a day at"),
 )
 
