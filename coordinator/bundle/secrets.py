@@ -224,8 +224,7 @@ _JOINTS = (
     re.compile(rb"""["'](?<=[\w+/=.~-]{3}["'])(?:\s|\\\r?\n|\+)+[bBrRuUfF]{0,2}["'](?=[\w+/=.~-]{3})"""),
     re.compile(rb"""\\(?<=[\w+/=.~-]{3}\\)\r?\n[ \t]*(?=[\w+/=.~-]{3})"""),
     re.compile(rb"""[\r\n](?<=[\w+/=-]{16}[\r\n])\n?[ \t]*(?=[\w+/=.~-]{4,}["'\s;,)])"""),
-)
-"""Apart: as one expression they take half as long again."""
+)  # as one expression they take half as long again
 _AROUND = 200
 """Bytes on both sides of a joint that are searched."""
 # Letters of 16 or 32 bits.
@@ -266,16 +265,13 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 def _joined(text: bytes) -> Iterator[_View]:
     """What stands around the joints of the text, in one piece."""
-    found = sorted(joint.span() for pattern in _JOINTS for joint in pattern.finditer(text))
-    if not found:
-        return
     joints = [(0, 0)]
-    for span in found:
-        if span[0] >= joints[-1][1]:
-            joints.append(span)
-    joints.append((len(text), len(text)))
+    for span in sorted(joint.span() for pattern in _JOINTS for joint in pattern.finditer(text)):
+        joints += [span] if span[0] >= joints[-1][1] else []
+    if len(joints) == 1:
+        return
     pieces, length, starts = [], 0, [(0, 0)]  # (position in the view, position in the text)
-    for (_, begin), (end, _) in pairwise(joints):
+    for (_, begin), (end, _) in pairwise([*joints, (len(text), len(text))]):
         cut = [(begin, end)] if end - begin <= 2 * _AROUND else [(begin, begin + _AROUND), (end - _AROUND, end)]
         for start, stop in cut:
             starts.append((length, start))
@@ -346,10 +342,7 @@ def _search(text: bytes) -> Iterator[_Hit]:
 def _named(value: bytes, before: bytes, after: bytes) -> str | None:
     """What a value is by the name before it; `after` is what follows."""
     lower = before.lower()
-    for word in _NAMING:  # no generator: most of the values that are looked at end here
-        if word in lower:
-            break
-    else:
+    if not any(word in lower for word in _NAMING):
         return None
     is_hex = re.fullmatch(rb"[0-9a-f]{32,64}", value) is not None
     if len(value) == 40 and is_hex and patterns.OF_WANDB.search(before):

@@ -22,8 +22,9 @@ _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 # loses its parent (a daemon forks twice), so that all processes of the session stay its descendants, and can be found,
 # measured and killed. It writes the program's exit code, and lives on until it is killed as the last one.
 # macOS has no prctl: there it watches the supervisor itself, and a daemon that leaves the session is not found.
+# (Each session starts one. `signal` would load enum, which takes a third of its time; `_signal` is what it wraps.)
 _LAUNCHER = """
-import ctypes, os, signal, sys, threading, time
+import _signal as signal, ctypes, os, sys, time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 def follow(parent):
@@ -45,6 +46,7 @@ if program == 0:
     follow(launcher)
     os.execv(sys.argv[3], sys.argv[3:])
 if not prctl:
+    import threading
     threading.Thread(target=watch, args=[supervisor], daemon=True).start()
 os.close(1), os.close(2)
 while True:

@@ -112,13 +112,14 @@ def _remarks(workspace: Workspace) -> Iterator[Problem]:
     copy = workspace.project.remarks
     here, there = remarks.remarks_of(workspace.ledger), remarks.kept(copy)
     name = workspace.project.relative(copy)
-    if lost := [each for each in there if each not in here]:
+    known, kept = {*map(repr, here)}, {*map(repr, there)}  # from a file, a value may be of any type
+    if lost := [each for each in there if repr(each) not in known]:
         yield Problem(
             f"{name} has notes or tags that the ledger lacks: {len(lost)}",
             "add them to the ledger",
             partial(remarks.restore, workspace.ledger, lost),
         )
-    if single := [each for each in here if each not in there]:
+    if single := [each for each in here if repr(each) not in kept]:
         yield Problem(
             f"{name} lacks notes or tags of the ledger: {len(single)}",
             "copy them into the file",
