@@ -8,11 +8,18 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from tests.paths import ROOT
+from tests.workflow import Job
+
+ACTION = ROOT / "action.yml"
+INSTALL = ("Install coord",)
+"""The step of the action that does that."""
 
 OFFLINE = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_COMPILE": "1", "PIP_IGNORE_INSTALLED": "1"}
 """For a pip that must ask no package index: what the wheel depends on is there already (and this checkout's coord)."""
@@ -69,3 +76,29 @@ def new_environment(home: Path) -> Path:
     libraries = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
     (site / "libraries.pth").write_text("\n".join(libraries) + "\n", encoding="utf-8")
     return bin_folder(home)
+
+
+def action() -> dict[str, Any]:
+    """What action.yml says."""
+    found: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment in which the action has installed coord, by its own step."""
+    shared = folder_of_all(tmp_path_factory)
+    wheel, home = built_wheel(shared), shared / "action"
+    with FileLock(shared / "action.lock"):
+        programs = bin_folder(home)
+        if not (home / "complete").exists():
+            new_environment(home)
+            temp = shared / "action-temp"
+            temp.mkdir(exist_ok=True)
+            job = Job(temp, temp, {**OFFLINE, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""})
+            steps = tuple(step["name"] for step in action()["runs"]["steps"] if step["name"] not in INSTALL)
+            job.run(ACTION, {"package": str(wheel)}, leave_out=steps)
+            assert [each.code for each in job.ran] == [0], job.ran
+            assert job.ran[0].output.startswith("coord ")
+            (home / "complete").touch()
+    return programs

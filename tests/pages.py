@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import forked
 from tests.coordinator.command import COORD, DEADLINE
 from tests.documented import plain
 from tests.warm import COMMANDS, run_warm
@@ -121,7 +122,7 @@ class Shell:
 
     def start(self, command: str, lines: int) -> str:
         """Starts a `coord` command that goes on; the first lines that it prints. `started.close()` ends it."""
-        process = subprocess.Popen(
+        process = forked.start(
             [*COORD, *shlex.split(self.meant(command))[1:]],
             cwd=self.folder,
             env=self.environment,

@@ -10,22 +10,18 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from filelock import FileLock
 
 from runner_test.server import running_server
 from tests.github_api import GitHub, running_github
-from tests.installed import OFFLINE, bin_folder, built_wheel, folder_of_all, new_environment
+from tests.installed import ACTION, INSTALL, action, environment as environment
 from tests.paths import ROOT, SAMPLES
 from tests.workflow import Job, texts, tool
 
-ACTION = ROOT / "action.yml"
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 PAGE = ROOT / "docs" / "github.md"
-INSTALL = ("Install coord",)
 
 
 def _examples() -> dict[str, str]:
@@ -90,16 +86,11 @@ def test_the_scripts_are_clean(written: list[Path], tmp_path: Path) -> None:
     assert "SC2086" in _lint(tool("shellcheck"), "--shell", "bash", script).stdout
 
 
-def _action() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
-    return found
-
-
 def test_secrets_reach_only_the_steps_that_need_them() -> None:
     """Not the dry run, which runs the model's code and what that installs."""
     with_secret = {
         step["name"]: [name for name, value in step.get("env", {}).items() if "token" in value]
-        for step in _action()["runs"]["steps"]
+        for step in action()["runs"]["steps"]
     }
     assert {name: found for name, found in with_secret.items() if found} == {
         "Push": ["KAGGLE_API_TOKEN"],
@@ -110,13 +101,13 @@ def test_secrets_reach_only_the_steps_that_need_them() -> None:
 
 def test_the_page_has_every_input_and_output() -> None:
     """And the examples use no others."""
-    text, action = PAGE.read_text(encoding="utf-8"), _action()
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == {*action["inputs"], *action["outputs"]}
+    text, ours = PAGE.read_text(encoding="utf-8"), action()
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == {*ours["inputs"], *ours["outputs"]}
     for example in _examples().values():
         for job in yaml.safe_load(example)["jobs"].values():
             for step in job["steps"]:
                 if "coord@" in step.get("uses", ""):
-                    assert set(step["with"]) <= set(action["inputs"])
+                    assert set(step["with"]) <= set(ours["inputs"])
 
 
 def test_the_workflow_is_for_every_system_and_python() -> None:
@@ -131,26 +122,6 @@ def test_the_workflow_is_for_every_system_and_python() -> None:
         for file in (WORKFLOW, ROOT / "Makefile", ROOT / "CONTRIBUTING.md")
     }
     assert len(set().union(*extras.values())) == 1, extras
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment in which the action has installed coord, by its own step."""
-    shared = folder_of_all(tmp_path_factory)
-    wheel, home = built_wheel(shared), shared / "action"
-    with FileLock(shared / "action.lock"):
-        programs = bin_folder(home)
-        if not (home / "complete").exists():
-            new_environment(home)
-            temp = shared / "action-temp"
-            temp.mkdir(exist_ok=True)
-            job = Job(temp, temp, {**OFFLINE, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""})
-            steps = tuple(step["name"] for step in _action()["runs"]["steps"] if step["name"] not in INSTALL)
-            job.run(ACTION, {"package": str(wheel)}, leave_out=steps)
-            assert [each.code for each in job.ran] == [0], job.ran
-            assert job.ran[0].output.startswith("coord ")
-            (home / "complete").touch()
-    return programs
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,14 @@ import pytest
 from click.testing import Result
 
 from tests.coordinator.command import Coord
-from tests.installed import OFFLINE, built_wheel, folder_of_all, new_environment, run_program
+from tests.installed import (
+    OFFLINE,
+    built_wheel,
+    environment as environment,
+    folder_of_all,
+    new_environment,
+    run_program,
+)
 from tests.paths import SAMPLES
 
 pytestmark = pytest.mark.slow
@@ -220,9 +227,9 @@ def test_mistakes_are_answered(folder: Path) -> None:
     _has(type_("coord best", code=1).stderr, "no run is complete")
 
 
-def test_a_script_that_fails_says_where(newcomer: Newcomer, wheel: Path) -> None:
+def test_a_script_that_fails_says_where(folder: Path, environment: Path) -> None:
     """The newcomer's own error is shown with their own line, here and in a run; and the metric that is not known."""
-    newcomer.type(f"python -m pip install --quiet {wheel}")
+    newcomer = Newcomer(folder, environment)
     newcomer.type("coord init .")
     _has(newcomer.type("coord dry-run base").stderr, "no metric was found in its output", "[tool.coord.metrics]")
     script = newcomer.folder / "train.py"

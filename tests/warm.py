@@ -20,20 +20,26 @@ import os
 import runpy
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 PROJECT = Path(__file__).parents[1]
 COMMANDS = (
     *("benchmarks.loaded", "runner_test.server", "runner_test.sessions.foreground", "runner_test.sessions.processes"),
     *("anyio._backends._asyncio", "uvicorn.loops.asyncio", "uvicorn.lifespan.off"),  # loaded by a server that starts
-    "runner_test.sessions.session",
+    *("runner_test.sessions.session", "runner_test.sessions.rerun", "runner_test.sessions.scoring"),
 )
 """What `coord` and the supervisor of a session load."""
 TRAINING = ("numpy", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
@@ -140,6 +146,11 @@ class _Process:
         _server.cache_clear()
 
 
+def of_the_interpreter() -> dict[str, str]:
+    """The variables of this process that the start of an interpreter reads."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_OF_THE_INTERPRETER)}
+
+
 def can_be_warm(env: Mapping[str, str]) -> bool:
     """Whether `env` changes no variable that only the start of an interpreter reads: a forked process has started."""
     here = _AT_THE_START | {"PYTHONPATH": os.environ.get("PYTHONPATH")}
@@ -173,21 +184,29 @@ def start_supervisors_warm() -> None:
 
 def _start_supervisors_with(start: Callable[..., int]) -> None:
     from runner_test.sessions import session
+    from runner_test.state import reruns, submissions
 
-    setattr(session, "start_detached", start)  # noqa: B010
+    for each in (session, reruns, submissions):
+        setattr(each, "start_detached", start)  # noqa: B010
 
 
 def _start_supervisor(
     command: Sequence[str], folder: str, environment: Mapping[str, str], *, diary: Path, lock: int
 ) -> int:
-    if not can_be_warm({**_AT_THE_START, **environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}):
+    there = {**_AT_THE_START, **environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    if command[0] != sys.executable or not can_be_warm(there):
         from runner_test.state import start_detached
 
         return start_detached(command, folder, environment, diary=diary, lock=lock)
+    return start_warm(command, folder, environment, diary=diary, lock=lock, starter=starter_of_commands())
+
+
+def starter_of_commands() -> socket.socket:
+    """Where the process is asked that forks supervisors, and the programs of `tests.forked`."""
     with _ONE_SERVER:
         starter = _server(COMMANDS).starter
     assert starter is not None
-    return start_warm(command, folder, environment, diary=diary, lock=lock, starter=starter)
+    return starter
 
 
 @dataclass(frozen=True)
@@ -255,9 +274,13 @@ def _serve_starts(asked: socket.socket) -> None:
     for number in (0, 1):  # the pipes of the server, which ends before this process
         os.dup2(nothing, number)
     while True:
-        request, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 2)
+        request, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 5)
         if not request:
             return
+        if len(descriptors) > 2:
+            if _fork_attached(asked, json.loads(request), *descriptors):
+                return
+            continue
         lock, tells = descriptors
         child = os.fork()
         if child == 0:
@@ -265,38 +288,106 @@ def _serve_starts(asked: socket.socket) -> None:
             os.close(tells)
             asked.close()
             words, *others = json.loads(request)
-            del sys.modules[words[0]]  # or runpy warns of it
+            sys.modules.pop(words[0], None)  # or runpy warns of it
             _become([*words, str(lock)], *others)
             return
         os.close(lock)
         _, status = os.waitpid(child, 0)
-        os.write(tells, b"%d" % os.waitstatus_to_exitcode(status))
+        with contextlib.suppress(BrokenPipeError):  # who asked may have been killed
+            os.write(tells, b"%d" % os.waitstatus_to_exitcode(status))
         os.close(tells)
+
+
+def _fork_attached(asked: socket.socket, request: list[Any], *descriptors: int) -> bool:
+    """Forks the program of a `tests.forked.Forked`, and a process that waits for it; whether this is the program."""
+    *streams, tells, starter = descriptors
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass  # those that have waited for earlier programs
+    if os.fork():
+        for each in descriptors:
+            os.close(each)
+        return False
+    asked.close()
+    program = os.fork()
+    if program:
+        for each in (*streams, starter):
+            os.close(each)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(tells, struct.pack("i", program))
+            os.write(tells, struct.pack("i", os.waitpid(program, 0)[1]))
+        os._exit(0)
+    os.close(tells)
+    command, folder, env, session = request
+    if session:
+        os.setsid()
+    _take(streams)
+    if session == "terminal":
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.set_inheritable(starter, False)
+    _start_supervisors_with(functools.partial(start_warm, starter=socket.socket(fileno=starter)))
+    _open_streams()
+    _settle(folder, env)
+    run_as_main(command)
+    return True
+
+
+def _open_streams() -> None:
+    """As a new interpreter does: those of the server know whether another file is a terminal, or has a position."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        was, mode = getattr(sys, name), "w" if number else "r"
+        raw: Any = io.FileIO(number, mode, closefd=False)
+        raw.name = f"<{name}>"
+        buffer = io.BufferedWriter(raw) if number else io.BufferedReader(raw)
+        at_once = number > 0 and was.write_through
+        lines = not at_once and (number == 2 or raw.isatty())
+        text: Any = io.TextIOWrapper(buffer, was.encoding, was.errors, "\n", lines, at_once)
+        text.mode = mode
+        setattr(sys, name, text)
+        setattr(sys, f"__{name}__", text)
 
 
 def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
     """Runs the module as a new process with these settings would."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
     written = (os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, err))
-    for number, stream in enumerate((nothing, *written)):
-        os.dup2(stream, number)
-        os.close(stream)
+    _take([os.open(os.devnull, os.O_RDONLY), *written])
     if out == err and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
+    _settle(cwd, env)
+    run_as_main(command)
+
+
+def _take(streams: Sequence[int]) -> None:
+    """These descriptors become the standard streams."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+
+
+def _settle(cwd: str, env: Mapping[str, str]) -> None:
+    """The folder, the variables and the path of imports of a new process."""
+    tempfile.tempdir = None  # a new process asks TMPDIR
     installed = [path for path in sys.path[1:] if path not in _python_path()]
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[:] = [cwd, *_python_path(), *installed]
-    run_as_main(command)
 
 
 def run_as_main(command: list[str]) -> None:
-    """Runs `python -m COMMAND...` in this process to its end, which is also that of the process."""
+    """Runs `python -m COMMAND...` in this process to its end, which is also that of the process.
+
+    With `-c` as the first word, `python COMMAND...`.
+    """
     sys.argv[:] = command
     code = 0
     try:
-        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+        if command[0] == "-c":
+            del sys.argv[1]
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(command[1], "<string>", "exec"), vars(main))
+        else:
+            runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if not isinstance(end.code, int | None):
             raise

@@ -24,15 +24,17 @@ PASSED_ON = tuple(
 PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 
-def check_out(contents: dict[str, bytes], session: Path) -> Path:
+def check_out(contents: dict[str, bytes], _: Path) -> Path:
     """Writes the program's files into the working directory and returns that directory, in a process of its own.
 
     The process that called it waits for that one, passes signals on, removes the unchanged files, and ends as that one
-    did. (The program's process can't do this itself: it may be killed, or crash.) `session` is a directory for
-    bytecode, which is no output either. A file that is here already with another content ends the run.
+    did. (The program's process can't do this itself: it may be killed, or crash.) No bytecode is written, which is no
+    output either. A file that is here already with another content ends the run.
     """
     here = Path.cwd()
-    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(session / "bytecode")
+    # Not in another folder (PYTHONPYCACHEPREFIX): Python would look for that of libraries there, too, and compile them.
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for its children
     others = [path for path, data in contents.items() if differs(here / path, data)]
     if others:
         raise SystemExit(

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from coordinator.target.kaggle import Kaggle
 from runner_test.store import Store
+from tests import forked
 from tests.warm import COMMANDS, can_be_warm, run_warm
 
 DEADLINE = 240.0
@@ -69,10 +70,10 @@ class Coord:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a command in its own process group."""
-        return subprocess.Popen(
+        return forked.start(
             [*COORD, *arguments],
             cwd=self.root,
-            env=dict(self.environment),
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

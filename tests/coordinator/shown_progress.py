@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from tests import forked
 from tests.coordinator.command import Coord
 from tests.coordinator.terminals import read_to_the_end
 
@@ -24,7 +25,7 @@ def on_terminal(coord: Coord, *words: str, variables: Mapping[str, str] = NONE) 
     """(stdout, a pipe; the lines that stderr, a terminal, showed one over the other) of a command that succeeds."""
     ours, theirs = pty.openpty()
     environment = {**coord.environment, **variables, "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(
+    process = forked.start(
         [sys.executable, "-c", AT_ONCE, *words],
         cwd=coord.root,
         env=environment,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import forked
 from tests.coordinator.command import COORD, DEADLINE, Coord
 
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;[^\x1b]*\x1b\\")
@@ -95,15 +96,8 @@ def opened(command: Sequence[str], cwd: Path, environment: Mapping[str, str], co
     """Any program on a terminal; ended with the block."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(environment),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # shells want a terminal of their own
+    process = forked.start(
+        command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, on_terminal=True
     )
     os.close(theirs)
     try:

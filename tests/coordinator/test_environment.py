@@ -28,7 +28,7 @@ COMPUTED = {
 }
 EXEMPT = {
     # Written for a program that a session starts, and read by nobody here.
-    "PYTHONPYCACHEPREFIX",
+    "PYTHONDONTWRITEBYTECODE",
     "PATH",
     "GOOGLE_APPLICATION_CREDENTIALS",
 }

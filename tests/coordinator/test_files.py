@@ -14,6 +14,7 @@ import pytest
 
 from coordinator.errors import UsageError
 from coordinator.files import check_free, held, replace_folder, unfinished, write_atomically, write_folder
+from tests import forked
 
 HOLDER = """
 import sys
@@ -28,7 +29,7 @@ with held(Path(sys.argv[1]), wait=True) as ours:
 def holder(lock: Path) -> subprocess.Popen[str]:
     """A process that has the lock until its standard input ends."""
     command = [sys.executable, "-c", HOLDER, str(lock)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = forked.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "True\n"
     return process

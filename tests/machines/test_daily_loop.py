@@ -17,14 +17,15 @@ import pytest
 
 from coordinator.project.project import find_project
 from runner_test.server import running_server
+from tests import forked
 from tests.coordinator.command import COORD, delete_kernels
 from tests.machines import windows
 from tests.paths import ROOT
 from tests.warm import run_warm
 
 WINDOWS = [sys.executable, str(ROOT / "tests" / "machines" / "windows.py")]
-LIBRARIES = (*windows.LOADED.split(), *windows.FOR_SUBMIT)
-"""What the stand-in loads before it begins, without coord's own modules: it takes longer than a command."""
+LIBRARIES = (*windows.LOADED.split(), *windows.FOR_SUBMIT, "tests.machines.loaded_on_windows")
+"""What the stand-in loads before it begins, and then coord's own modules: it takes longer than a command."""
 ODD = {
     "a:b.txt": b"colon",
     "aux.csv": b"device",
@@ -67,8 +68,7 @@ def here(tmp_path: Path) -> Iterator[OnWindows]:
     ):
         if words[0] == "-C":
             subprocess.run([sys.executable, "sample_data.py", "data"], cwd=away, check=True, env=environment)
-        done = subprocess.run([*COORD, *words], cwd=away if away.is_dir() else tmp_path, env=environment, check=False)
-        assert done.returncode == 0
+        forked.run([*COORD, *words], cwd=away if away.is_dir() else tmp_path, env=environment, check=True)
     local = find_project(away).local_kaggle
     with running_server(local, token_user="ada") as server:
         variables = {"COORD_KAGGLE_ENDPOINT": server.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": server.token}
@@ -119,7 +119,7 @@ def test_a_day_on_windows(here: OnWindows) -> None:
     _texts_are_the_same_everywhere(game.root)
     shutil.copytree(game.root, here.root / "there", ignore=shutil.ignore_patterns(".coord", "build"))
     (here.root / "there" / "model" / "train.py").write_bytes(_original(here.root / "away"))
-    subprocess.run([*COORD, "build", "--exp", "base"], cwd=here.root / "there", check=True, capture_output=True)
+    forked.run([*COORD, "build", "--exp", "base"], cwd=here.root / "there", check=True, capture_output=True)
     assert (here.root / "there" / "build" / "base" / "kernel.py").read_bytes() == by_us
 
 

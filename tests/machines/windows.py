@@ -184,7 +184,8 @@ if __name__ == "__main__":
         if isinstance(stream, io.TextIOWrapper) and "PYTHONIOENCODING" in os.environ:
             # A forked interpreter (tests/warm.py) has read the variable before.
             stream.reconfigure(encoding=os.environ["PYTHONIOENCODING"].partition(":")[0], errors="strict")
-    become()
+    if sys.platform != "win32":  # else tests.machines.loaded_on_windows has done it
+        become()
     sys.argv = sys.argv[1:]
     sys.path[0] = str(pathlib.Path.cwd())
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -44,8 +44,8 @@ TINY: dict[str, Any] = {
 """A config that trains in a few seconds and hardly learns."""
 
 
-def make_narrow(project: Path) -> None:
-    """Gives a project's copy of the model source the narrow networks of narrow/sitecustomize.py.
+def make_narrow(project: Path, part: int = 8) -> None:
+    """Gives a project's copy of the model source networks with 1/part of the channels, as narrow/sitecustomize.py does.
 
     For sessions of a local Kaggle, which take no PYTHONPATH from the tests.
     """
@@ -53,7 +53,7 @@ def make_narrow(project: Path) -> None:
         file.write(
             "\n\nfrom torchvision.models.resnet import ResNet as _ResNet\n\n_wide = _ResNet._make_layer\n"
             "_ResNet._make_layer = lambda self, block, planes, *more, **named: "
-            "_wide(self, block, planes // 8, *more, **named)\n"
+            f"_wide(self, block, planes // {part}, *more, **named)\n"
         )
 
 

@@ -2,15 +2,19 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+from tests import forked
 from tests.runner_test.local import Local
+from tests.warm import of_the_interpreter
 
-COMMAND = os.environ.get("OFFICIAL_KAGGLE") or str(Path(sys.executable).with_name("kaggle"))
+IN_THIS_ENVIRONMENT = str(Path(sys.executable).with_name("kaggle"))
+COMMAND = os.environ.get("OFFICIAL_KAGGLE") or IN_THIS_ENVIRONMENT
 """The command that is tested: the variable may name that of another installation, with another version."""
 
+SCRIPT = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+"""Runs a script as `python` does with its path."""
 # Runs several commands in one process, because most of a command's time is its start: a JSON list of their arguments.
 SEVERAL = """
 import json, sys
@@ -31,9 +35,11 @@ def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
     """Run a program that uses the official package."""
     home = tmp_path / "kaggle-home"
     home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command,
-        env={
+    words = [sys.executable, "-c", SCRIPT, *command] if command[0] == IN_THIS_ENVIRONMENT else command
+    done = forked.run(
+        words,
+        env=of_the_interpreter()
+        | {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "KAGGLE_CONFIG_DIR": str(home),
@@ -44,10 +50,10 @@ def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    printed: str = done.stdout
+    return printed
 
 
 def several(local: Local, tmp_path: Path, *commands: list[str]) -> list[str]:

@@ -11,13 +11,14 @@ import pytest
 
 from runner_test.server import running_server
 from runner_test.store import Store
+from tests import forked
 from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local
 
 
 def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     """`python -m runner_test` as a process."""
-    return subprocess.Popen(
+    return forked.start(
         [sys.executable, "-m", "runner_test", *arguments],
         cwd=ROOT,
         text=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner_test.state import Reference
 from runner_test.store import Store
+from tests import forked
 from tests.paths import ROOT
 from tests.runner_test.local import all_final, eventually, new_version
 
@@ -30,7 +31,7 @@ for _ in range(int(sys.argv[3])):
 def saver(store: Store, times: int) -> subprocess.Popen[str]:
     """A process that saves the same kernel `times` times and prints the versions' numbers."""
     arguments = [str(store.root), str(ROOT), str(times)]
-    return subprocess.Popen([sys.executable, "-c", SAVES, *arguments], stdout=subprocess.PIPE, text=True)
+    return forked.start([sys.executable, "-c", SAVES, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 def test_processes_that_save_at_once_get_different_numbers(store: Store) -> None:
@@ -107,7 +108,7 @@ def test_a_deletion_waits_for_the_supervisor(store: Store) -> None:
         "from runner_test.store import Store; from runner_test.state import Reference\n"
         "Store(Path(sys.argv[1])).delete(Reference('me', 'shared'))"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(store.root), str(ROOT)]) as deleting:
+    with forked.start([sys.executable, "-c", code, str(store.root), str(ROOT)]) as deleting:
         eventually(lambda: store.paths(version).cancel.exists(), "it is told to stop")
         assert store.kernel(reference) is not None
         os.kill(supervisor, signal.SIGCONT)

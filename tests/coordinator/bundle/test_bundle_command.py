@@ -24,6 +24,7 @@ from coordinator.bundle.sources import Selection
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
 from coordinator.names import is_confined
+from tests import forked
 from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import Ran, run_kernel, write_files
 from tests.coordinator.command import COORD, run_coord, until
@@ -290,7 +291,7 @@ def test_ctrl_c_while_many_sources_are_checked(tmp_path: Path) -> None:
     write_files(tmp_path, {"main.py": "import pack\n", "pack/__init__.py": ""})
     text = "def f(x):\n    return [x + 1, {'a': x}]\n" * 2_000
     write_files(tmp_path, {f"pack/part_{number}.py": text for number in range(60)})
-    started = subprocess.Popen(
+    started = forked.start(
         [*COORD, "bundle", "main.py", "-o", "kernel.py"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -162,6 +164,15 @@ def test_programs_that_start_their_own_files(tmp_path: Path) -> None:
         out = process.communicate(timeout=60)[0]
     assert (process.returncode, out) == (0, "['--fold', '0']\n__main__\nshell\n")
     assert files_in(tmp_path / "working") == []
+
+
+def test_libraries_are_not_compiled_again(tmp_path: Path) -> None:
+    """They have their bytecode beside them: to compile a large one takes longer than to load it. Also in a child."""
+    shows = "import statistics\nprint(statistics.__cached__)\n"
+    files = {"train.py": f"{shows}import subprocess, sys\nsubprocess.run([sys.executable, 'b.py'])\n", "b.py": shows}
+    with started(kernel("train.py", files=files), tmp_path) as process:
+        out = process.communicate(timeout=60)[0]
+    assert out.splitlines() == [importlib.util.cache_from_source(str(statistics.__file__))] * 2
 
 
 def test_an_old_template_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from coordinator.cli.progress import Display
 from coordinator.progress import Count, Moment
+from tests import forked
 
 ERASED = "\r\x1b[2K"
 
@@ -21,7 +22,7 @@ def on_terminal(program: str, *, columns: int = 80, interrupt_at: str = "") -> t
     """What the program writes to stderr, a terminal, and its exit code; Ctrl-C is pressed once that text is shown."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
-    process = subprocess.Popen(
+    process = forked.start(
         [sys.executable, "-c", program], env=environment, stderr=theirs, stdout=subprocess.DEVNULL, text=True
     )
     os.close(theirs)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from coordinator.project.project import find_project
-from tests.coordinator.command import Coord, until
+from tests.coordinator.command import Coord, delete_kernels, until
 from tests.coordinator.finished_runs import finished
 from tests.coordinator.terminals import LEFT, on_a_terminal
+from tests.paths import SAMPLES
 
 
 @pytest.fixture
@@ -79,18 +83,35 @@ def test_a_program_that_watches(slow: tuple[Coord, Path], option: list[str]) -> 
     assert {name for name, _ in found[2:]} == {"slow"}
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the project of all tests that only look at it."""
+    place = tmp_path_factory.mktemp("swept") / "tiny"
+    yield place
+    delete_kernels(place / ".coord" / "local-kaggle")
+
+
+@pytest.fixture
+def swept(place: Path) -> Coord:
+    """A project with a finished sweep, a run with a long name, and one with a long version. The first test makes it."""
+    coord = Coord(place, dict(os.environ))
+    if not place.exists():
+        shutil.copytree(SAMPLES / "tiny", place)
+        coord("sweep", "--exp", "base", "--grid", "optim.lr=0.1,0.2", "--seeds", "2", "--name", "s")
+        project = find_project(place)
+        finished(project, "base--" + "long-" * 30 + "s1", 1, [0.5], has_oof=False)
+        finished(project, "x", 12, [0.5], has_oof=False)
+        until(lambda: set(coord.states()) == {"complete"}, "the end of the sweep")
+    return coord
+
+
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize(
     "command", [("status",), ("runs",), ("runs", "--all"), ("sweep", "status", "s"), ("sweep", "status")]
 )
-def test_a_line_a_run_on_any_screen(coord: Coord, command: tuple[str, ...], columns: int) -> None:
+def test_a_line_a_run_on_any_screen(swept: Coord, command: tuple[str, ...], columns: int) -> None:
     """Names of any length: a line each, that fits; a name keeps its version or its seed."""
-    coord("sweep", "--exp", "base", "--grid", "optim.lr=0.1,0.2", "--seeds", "2", "--name", "s")
-    project = find_project(coord.root)
-    finished(project, "base--" + "long-" * 30 + "s1", 1, [0.5], has_oof=False)
-    finished(project, "x", 12, [0.5], has_oof=False)
-    until(lambda: set(coord.states()) == {"complete"}, "the end of the sweep")
-    with on_a_terminal(coord, *command, columns=columns) as terminal:
+    with on_a_terminal(swept, *command, columns=columns) as terminal:
         assert terminal.end() == 0
         lines = terminal.left_behind
     table = lines[2:]

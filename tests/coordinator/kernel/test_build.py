@@ -18,6 +18,7 @@ from coordinator.errors import BundleError, CoordError, MetadataError
 from coordinator.kernel.build import Build, build_kernel
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
+from tests import forked
 from tests.coordinator.bundle.programs import run_kernel, write_files
 from tests.paths import GOLDEN
 
@@ -136,7 +137,7 @@ def test_builds_at_the_same_time(tiny: Project) -> None:
     )
     pipe = subprocess.PIPE
     running = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=tiny.root, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        forked.start([sys.executable, "-c", code], cwd=tiny.root, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         for _ in range(3)
     ]
     for process in running:

@@ -21,6 +21,7 @@ from coordinator.ledger.migrations import MIGRATIONS
 from coordinator.ledger.salvage import salvage_ledger
 from coordinator.ledger.submissions import all_submissions
 from coordinator.target.protocol import KernelRef, RunState
+from tests import forked
 from tests.coordinator.sample_runs import BARE, FULL
 from tests.paths import ROOT
 
@@ -100,7 +101,7 @@ def test_an_intent_survives_a_process_that_dies(file: Path) -> None:
         "               metadata={}, overrides=[], state=RunState.PUSHING, created_at='2026'))\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == -9
+    assert forked.run([sys.executable, "-c", code, str(file)]).returncode == -9
     with Ledger(file) as ledger:
         assert ledger.get("x").state is RunState.PUSHING
 
@@ -116,7 +117,7 @@ def test_processes_that_open_and_write_at_once(file: Path) -> None:
         "        ledger.add(run)\n        ledger.update(run.id, state=RunState.QUEUED, version=number)\n"
     )
     running = [
-        subprocess.Popen([sys.executable, "-c", code, str(file)], stderr=subprocess.PIPE, text=True) for _ in range(6)
+        forked.start([sys.executable, "-c", code, str(file)], stderr=subprocess.PIPE, text=True) for _ in range(6)
     ]
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in running] == [("", 0)] * 6
     with Ledger(file) as ledger:
@@ -432,6 +433,6 @@ def test_two_connections_of_one_process_beside_other_processes(tmp_path: Path) -
         for _ in range(2):
             with Ledger(file) as second:
                 assert second.get("one").id == "one"
-            subprocess.run([sys.executable, "-c", code, str(file)], check=True, cwd=ROOT)
+            forked.run([sys.executable, "-c", code, str(file)], check=True, cwd=ROOT)
             assert first.get("one").message == "two"
             first.update("one", message="three")

@@ -7,13 +7,13 @@ import json
 import os
 import pty
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from coordinator.project.project import Project
 from coordinator.results.tracebacks import Sources
+from tests import forked
 from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.command import COORD, Coord
 
@@ -137,7 +137,7 @@ def _on_a_terminal(coord: Coord, *arguments: str) -> str:
     """The output of the command on a terminal."""
     ours, theirs = pty.openpty()
     environment = {**coord.environment, "TERM": "xterm-256color"}
-    process = subprocess.Popen([*COORD, *arguments], cwd=coord.root, env=environment, stdout=theirs, stderr=theirs)
+    process = forked.start([*COORD, *arguments], cwd=coord.root, env=environment, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     while True:

@@ -22,6 +22,7 @@ from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
 from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
+from tests import forked
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
 from tests.coordinator.sample_runs import ON_KAGGLE
@@ -138,7 +139,7 @@ def _on_a_terminal(tiny: Project, depot: Depot, *arguments: str) -> tuple[int, s
         ledger.add(RUNNING)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = forked.start(
         [*COORD, "logs", *arguments],
         cwd=tiny.root,
         env={**os.environ, **variables, "TERM": "xterm", "COLUMNS": "80"},
@@ -185,7 +186,7 @@ def test_what_a_hostile_target_says_of_itself_is_clean(tiny: Project, depot: Dep
     with Ledger(tiny.ledger) as ledger:
         ledger.add(ON_KAGGLE)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
-    done = subprocess.run(
+    done = forked.run(
         [*COORD, "fetch-results"], cwd=tiny.root, env={**os.environ, **variables}, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr  # the file is left out, with a warning

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 
 import pytest
 
+from tests import forked
 from tests.paths import ROOT
 
 KILLS, SEED = 32, 1
@@ -17,12 +17,11 @@ CROWD_SECONDS = 2
 
 def _benchmark(*arguments: str, seconds: float) -> str:
     """What a module of benchmarks/ prints; it ends with an error at the first breach, which is shown."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    done = forked.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stderr == ""
-    return done.stdout
+    printed: str = done.stdout
+    return printed
 
 
 def _times(table: str, row: str) -> int:

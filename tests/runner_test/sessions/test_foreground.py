@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner_test.settings import Settings
+from tests import forked
 from tests.paths import ROOT
 from tests.runner_test.local import Run, alive, eventually
 
@@ -71,7 +72,7 @@ def test_an_ended_run_leaves_nothing_running(tmp_path: Path, sent: signal.Signal
     script = tmp_path / "kernel.py"
     script.write_text(STARTS_A_CHILD)
     command = [sys.executable, "-c", RUNS_ONCE, str(script), str(tmp_path / "root"), str(ROOT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as runner:
+    with forked.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as runner:
         assert runner.stdout is not None
         script_pid, child_pid = map(int, runner.stdout.readline().split())
         runner.send_signal(sent)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner_test.sessions import scratch
+from tests import forked
 from tests.paths import ROOT
 
 KEEPS_A_FOLDER = """
@@ -32,7 +33,7 @@ def test_a_killed_session_leaves_its_folder_to_the_next(tmp_path: Path, monkeypa
     foreign.mkdir()
     command = [sys.executable, "-c", KEEPS_A_FOLDER, str(ROOT)]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with forked.start(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         left = Path(process.stdout.readline().strip())
         assert left.parent == tmp_path

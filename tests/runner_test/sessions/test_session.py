@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually
 
@@ -165,7 +166,7 @@ with running_server(Path(sys.argv[1]), settings=PLAIN) as server:
 def test_a_session_outlives_who_pushed_it(local: Local) -> None:
     """After SIGKILL to the process group of client and server, the session goes on, and another server shows it."""
     command = [sys.executable, "-c", PUSHES_AND_WAITS, str(local.store.root), str(ROOT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as pusher:
+    with forked.start(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as pusher:
         assert pusher.stdout is not None
         assert pusher.stdout.readline() == "pushed\n"
         os.killpg(pusher.pid, signal.SIGKILL)

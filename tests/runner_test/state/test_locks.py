@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from runner_test.state import locks
+from tests import forked
 from tests.paths import ROOT
 
 ADDS_TEN = """
@@ -27,7 +28,7 @@ def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
     """Four processes add to one number under the lock, and no addition is lost."""
     (tmp_path / "number").write_text("0")
     command = [sys.executable, "-c", ADDS_TEN, str(tmp_path), str(ROOT)]
-    writers = [subprocess.Popen(command) for _ in range(4)]
+    writers = [forked.start(command) for _ in range(4)]
     assert [writer.wait(60) for writer in writers] == [0] * 4
     assert (tmp_path / "number").read_text() == "40"
 
@@ -46,7 +47,7 @@ with locks.writing(Path(sys.argv[1])):
 def test_a_killed_writer_frees_the_lock(tmp_path: Path) -> None:
     """The lock is the operating system's: it ends with the process that holds it."""
     command = [sys.executable, "-c", HOLDS, str(tmp_path), str(ROOT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    with forked.start(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "held\n"
         assert locks.is_held(tmp_path / "lock")
