@@ -37,6 +37,8 @@ _UNSTABLE = (
     (re.compile(r"[─━]+"), "─"),
     (re.compile(r"# seconds?( \(.*\))?"), "# seconds"),  # stages that took none are not named
     (re.compile(r"on \w+day # \w+ at"), "on a day at"),
+    # kaggle uploads files in the order in which the file system lists them.
+    (re.compile(r"(Starting upload for file|Upload successful:) [\w.]+"), r"\1 a file"),
 )
 
 
