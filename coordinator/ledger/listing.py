@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import Remarks, known_tags, remarks_about
 from coordinator.ledger.run_name import RunName, parse_run_name
-from coordinator.ledger.selection import SORT_KEYS, RunSelection
+from coordinator.ledger.selection import OF_RUNS, SORT_KEYS, RunSelection, order, setting
 from coordinator.names import is_seed_of
 from coordinator.target import RunState
 from coordinator.text import command_line
@@ -69,8 +70,12 @@ def rows(
 
     by = (sort or "").removeprefix("-")
     is_in_sql = sort is None or by in SORT_KEYS
-    runs = ledger.selected(which, sort=sort if is_in_sql else None, most=limit if is_in_sql else None)
-    if sort is not None and not is_in_sql:
+    values = {} if is_in_sql or limit is None else _settings(ledger, which, by)
+    if values:
+        runs = [ledger.get(run_id) for run_id in _first(values, limit, is_descending=sort == f"-{by}")]
+    else:
+        runs = ledger.selected(which, sort=sort if is_in_sql else None, most=limit if is_in_sql else None)
+    if sort is not None and not is_in_sql and not values:
         table = _keyed(ledger, runs) if by in ALWAYS else rows_of(ledger, runs)
         column = _column_of(by, table, of_all)
         by_row = [{"": run, by: row.get(column)} for row, run in zip(table, runs, strict=True)]
@@ -152,6 +157,33 @@ def selection(ledger: Ledger, text: str | None, target: str | None = None, *, hi
     if own and ledger.has(which):
         return which
     return replace(which, experiments=[each for each in names if is_seed_of(each, name.experiment)])
+
+
+def _settings(ledger: Ledger, which: RunSelection, name: str) -> dict[str, Any]:
+    """Run ids, the newest first, each with the run's setting of that name, or None.
+
+    Empty if no run has one, or if SQLite cannot tell (see `selection.setting`): then it may have.
+    """
+    where, values = which.where()
+    for path in () if name in ALWAYS else (name, f"config.{name}"):
+        if selected := setting(path):
+            query = f"SELECT id, {selected} FROM {OF_RUNS} WHERE {where} ORDER BY {order(None)}"
+            rows = [tuple(row) for row in ledger.statement(query, values)]
+            if any(kind not in (None, "object") for _, kind, _ in rows):
+                return {run_id: _flat(kind, value) for run_id, kind, value in rows}
+    return {}
+
+
+def _flat(kind: str | None, value: Any) -> Any:
+    """As in the rows of the ledger's export: see `export.rows`."""
+    if kind == "array":
+        return json.dumps(json.loads(value), ensure_ascii=False)
+    return None if kind == "object" else value
+
+
+def _first(values: Mapping[str, Any], limit: int | None, *, is_descending: bool) -> list[str]:
+    found = _sorted([{"id": run_id, "": value} for run_id, value in values.items()], "", is_descending=is_descending)
+    return [row["id"] for row in found[:limit]]
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

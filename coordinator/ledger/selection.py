@@ -94,6 +94,20 @@ def order(sort: str | None) -> str:
     return f"({key}) IS NULL, {key}{' DESC' if sort.startswith('-') else ''}, {_NEWEST_FIRST}"
 
 
+def setting(name: str) -> str | None:
+    """What SQLite selects of a setting (`config.optim.lr`): its type in JSON, NULL where it is not there; its value.
+
+    None if no path of SQLite's says which setting that is, or if the name is none. (A dot parts keys: keys that have
+    one are found only where no nested setting has that name.)
+    """
+    column, _, path = name.partition(".")
+    if column not in ("config", "metadata") or not path.isprintable() or set(path) & {*"\"'\\"}:
+        return None
+    steps = "".join(f'."{step}"' for step in path.split("."))
+    document = f"CASE WHEN json_valid({column}) THEN {column} END"  # of a damaged row it may be any text
+    return f"json_type({document}, '${steps}'), json_extract({document}, '${steps}')"
+
+
 def _can_be_stored(value: Any) -> bool:
     """Whether SQLite takes a value: an unusual argument of a command is no name of anything, and no error."""
     if isinstance(value, int):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.errors import UsageError
 from coordinator.ledger import remarks, salvage_ledger
 from coordinator.ledger.export import plain_row
 from coordinator.ledger.ledger import Ledger
@@ -193,6 +194,44 @@ def test_the_order_is_that_of_the_same_rule_in_python(tmp_path: Path, seed: int)
                 assert [row["id"] for row in found] == expected, sort
                 found = rows(ledger, Filter(hidden=True), sort=sort, columns=["id"], limit=7)
                 assert [row["id"] for row in found] == expected[:7], sort
+
+
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {"optim": {"lr": 0.1}, "list": [1, 10], "it's": 1, 'say "x"': 2, "ü": "b", "back\\slash": 3},
+    {"optim": {"lr": 2}, "list": [1, 2], "it's": 3, 'say "x"': 1, "ü": "a", "back\\slash": 1},
+    {"optim": {"lr": None}, "list": "text", "ü": "\N{PILE OF POO}"},
+    {"optim": {"lr": {"base": 1}}, "list": {"a": 1}, "ü": "\uffff"},
+    {"optim": {"lr": True}, "list": 5},
+    {"optim": {"lr": "high"}, "a.b": 1, "seed": 2**70},
+    {"optim": {"lr": "low"}, "a.b": 2, "seed": 1.5, "lr": float("nan")},
+    {"optim": 3, "a": {"b": {"c": 1}}, "seed": -(2**70), "lr": float("inf")},
+    {},
+)
+
+
+def test_the_first_by_a_setting_are_those_of_the_whole_order(tmp_path: Path) -> None:
+    """With a limit SQLite reads the setting alone, without one Python sorts whole rows; both say the same."""
+    names = ("optim.lr", "config.optim.lr", "optim", "list", "it's", 'say "x"', "ü", "back\\slash", "a.b", "a.b.c")
+    names = (*names, "seed", "lr", "overrides", "metadata.title", "metric.cv/dice", "optim.lr.base")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for number, config in enumerate(SETTINGS * 2):
+            title = {"title": f"t{number % 3}"}
+            run = _run(number, random.Random(number))
+            ledger.add(dataclasses.replace(run, config=config, metadata=title))
+        compared = 0
+        for name in names:
+            for sort in (name, f"-{name}"):
+                for wanted in (Filter(hidden=True), Filter(experiment="a*", hidden=True)):
+                    try:
+                        whole = rows(ledger, wanted, sort=sort, columns=["id"])
+                    except UsageError:
+                        with pytest.raises(UsageError):
+                            rows(ledger, wanted, sort=sort, columns=["id"], limit=3)
+                        continue
+                    for limit in (1, 3, 100):
+                        assert rows(ledger, wanted, sort=sort, columns=["id"], limit=limit) == whole[:limit], sort
+                        compared += 1
+    assert compared > 100
 
 
 def _sorted_by(ledger: Ledger) -> list[tuple[str, Any, Any, Any]]:
