@@ -169,7 +169,8 @@ def _settings(ledger: Ledger, which: RunSelection, name: str) -> dict[str, Any]:
         if selected := setting(path):
             query = f"SELECT id, {selected} FROM {OF_RUNS} WHERE {where} ORDER BY {order(None)}"
             rows = [tuple(row) for row in ledger.statement(query, values)]
-            if any(kind not in (None, "object") for _, kind, _ in rows):
+            kinds = {kind for _, kind, _ in rows}
+            if "unknown" not in kinds and kinds - {None, "object"}:
                 return {run_id: _flat(kind, value) for run_id, kind, value in rows}
     return {}
 

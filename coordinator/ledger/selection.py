@@ -95,7 +95,9 @@ def order(sort: str | None) -> str:
 
 
 def setting(name: str) -> str | None:
-    """What SQLite selects of a setting (`config.optim.lr`): its type in JSON, NULL where it is not there; its value.
+    """What SQLite selects of a setting (`config.optim.lr`): its type in JSON, and its value.
+
+    The type is NULL where it is not there, and `unknown` where SQLite cannot parse the text: JSON has no NaN.
 
     None if no path of SQLite's says which setting that is, or if the name is none. (A dot parts keys: keys that have
     one are found only where no nested setting has that name.)
@@ -104,8 +106,8 @@ def setting(name: str) -> str | None:
     if column not in ("config", "metadata") or not path.isprintable() or set(path) & {*"\"'\\"}:
         return None
     steps = "".join(f'."{step}"' for step in path.split("."))
-    document = f"CASE WHEN json_valid({column}) THEN {column} END"  # of a damaged row it may be any text
-    return f"json_type({document}, '${steps}'), json_extract({document}, '${steps}')"
+    known = f"CASE WHEN json_valid({column}) THEN"
+    return f"{known} json_type({column}, '${steps}') ELSE 'unknown' END, {known} json_extract({column}, '${steps}') END"
 
 
 def _can_be_stored(value: Any) -> bool:

@@ -209,12 +209,15 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_the_first_by_a_setting_are_those_of_the_whole_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [SETTINGS, SETTINGS[:6]], ids=["some are no JSON", "JSON"])
+def test_the_first_by_a_setting_are_those_of_the_whole_order(
+    tmp_path: Path, settings: tuple[dict[str, Any], ...]
+) -> None:
     """With a limit SQLite reads the setting alone, without one Python sorts whole rows; both say the same."""
-    names = ("optim.lr", "config.optim.lr", "optim", "list", "it's", 'say "x"', "ü", "back\\slash", "a.b", "a.b.c")
-    names = (*names, "seed", "lr", "overrides", "metadata.title", "metric.cv/dice", "optim.lr.base")
+    names = [*("optim.lr", "config.optim.lr", "optim", "list", "it's", 'say "x"', "ü", "back\\slash", "a.b", "a.b.c")]
+    names += ["seed", "lr", "overrides", "metadata.title", "metric.cv/dice", "optim.lr.base"]
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        for number, config in enumerate(SETTINGS * 2):
+        for number, config in enumerate(settings * 2):
             title = {"title": f"t{number % 3}"}
             run = _run(number, random.Random(number))
             ledger.add(dataclasses.replace(run, config=config, metadata=title))
