@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,11 @@ def test_the_commands_of_the_page(target: str, tmp_path: Path, short: Path, requ
     tables = TABLES.format(root=root, python=sys.executable, address=address)
     settings.write_text(settings.read_text(encoding="utf-8") + tables, encoding="utf-8")
     host = socket.gethostname().split(".")[0]
+    of_disk = subprocess.run(
+        ["df", "--output=fstype", short], capture_output=True, text=True, check=True
+    ).stdout.split()
     shell.known = {
+        f"root is on {of_disk[-1]} of": "root is on ext4 of",
         str(root): "/scratch/ada/coord",
         sys.executable: "/home/ada/venv/bin/python",
         f" on {host}": " on vm",
