@@ -81,10 +81,10 @@ def is_seed_of(experiment: str, name: str) -> bool:
 def near_experiment(name: str, known: Iterable[str]) -> str:
     """What follows `there is no experiment NAME`: those of its seeds, or the nearest name, or nothing."""
     known = list(known)
-    first, *others = sorted(each for each in known if is_seed_of(each, name)) or [""]
-    if not first:
+    seeds = sorted(each for each in known if is_seed_of(each, name))
+    if not seeds:
         return did_you_mean(name, known)
-    return f", but one a seed: {', '.join([first, *others[: _SEEDS - 1]])}{', ...' if len(others) >= _SEEDS else ''}"
+    return f", but one a seed: {', '.join(seeds[:_SEEDS])}{', ...' if len(seeds) > _SEEDS else ''}"
 
 
 def is_confined(name: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,23 +68,29 @@ def rows(
         """A row with every column that one of the named runs has; empty if there are none."""
         return next(iter(rows_of(ledger, ledger.selected(named))), {})
 
-    by = (sort or "").removeprefix("-")
-    is_in_sql = sort is None or by in SORT_KEYS
-    values = {} if is_in_sql or limit is None else _settings(ledger, which, by)
-    if values:
-        runs = [ledger.get(run_id) for run_id in _first(values, limit, is_descending=sort == f"-{by}")]
-    else:
-        runs = ledger.selected(which, sort=sort if is_in_sql else None, most=limit if is_in_sql else None)
-    if sort is not None and not is_in_sql and not values:
-        table = _keyed(ledger, runs) if by in ALWAYS else rows_of(ledger, runs)
-        column = _column_of(by, table, of_all)
-        by_row = [{"": run, by: row.get(column)} for row, run in zip(table, runs, strict=True)]
-        runs = [row[""] for row in _sorted(by_row, by, is_descending=sort.startswith("-"))[:limit]]
-    table = rows_of(ledger, runs)
+    table = rows_of(ledger, _ordered(ledger, which, sort, limit, of_all))
     if columns:
         names = {name: _column_of(name, table, of_all) for name in columns}
         table = [{name: row.get(column) for name, column in names.items()} for row in table]
     return table
+
+
+def _ordered(
+    ledger: Ledger, which: RunSelection, sort: str | None, limit: int | None, of_all: Callable[[], dict[str, Any]]
+) -> list[Run]:
+    """The first of these runs: by SQL, by one setting that SQL reads of each, or else by a column of whole rows."""
+    by = (sort or "").removeprefix("-")
+    if sort is None or by in SORT_KEYS:
+        return ledger.selected(which, sort=sort, most=limit)
+    is_descending = sort.startswith("-")
+    if limit is not None and (values := _settings(ledger, which, by)):
+        of_run = [{"": run_id, by: value} for run_id, value in values.items()]
+        return [ledger.get(row[""]) for row in _sorted(of_run, by, is_descending=is_descending)[:limit]]
+    runs = ledger.selected(which)
+    table = _keyed(ledger, runs) if by in ALWAYS else rows_of(ledger, runs)
+    column = _column_of(by, table, of_all)
+    by_row = [{"": run, by: row.get(column)} for row, run in zip(table, runs, strict=True)]
+    return [row[""] for row in _sorted(by_row, by, is_descending=is_descending)[:limit]]
 
 
 def rows_of(ledger: Ledger, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -180,11 +186,6 @@ def _flat(kind: str | None, value: Any) -> Any:
     if kind == "array":
         return json.dumps(json.loads(value), ensure_ascii=False)
     return None if kind == "object" else value
-
-
-def _first(values: Mapping[str, Any], limit: int | None, *, is_descending: bool) -> list[str]:
-    found = _sorted([{"id": run_id, "": value} for run_id, value in values.items()], "", is_descending=is_descending)
-    return [row["id"] for row in found[:limit]]
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

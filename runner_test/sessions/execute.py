@@ -22,9 +22,8 @@ _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 # loses its parent (a daemon forks twice), so that all processes of the session stay its descendants, and can be found,
 # measured and killed. It writes the program's exit code, and lives on until it is killed as the last one.
 # macOS has no prctl: there it watches the supervisor itself, and a daemon that leaves the session is not found.
-# (Each session starts one. `signal` would load enum, which takes a third of its time; `_signal` is what it wraps.)
 _LAUNCHER = """
-import _signal as signal, ctypes, os, sys, time
+import ctypes, os, signal, sys, time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 def follow(parent):
