@@ -101,6 +101,8 @@ class WandbFolder:
             )
             self._fill(run, record)
             run.finish(exit_code=0 if record.tags["coord.state"] == "complete" else 1)
+            # finish() returns while wandb's other process still writes the run's file; this waits until that has ended.
+            wandb.teardown()
         except wandb.Error as error:
             raise CoordError(f"wandb could not write {record.label}: {error}") from error
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from coordinator.errors import CoordError, DependencyError, RunNotFound, UsageError
@@ -377,6 +378,8 @@ def test_wandb_has_the_run_once(read: Record, tmp_path: Path, monkeypatch: pytes
     wandb = WandbFolder(Path("wb"), "a/project")
     taken = wandb.take(read)
     assert taken.outcome is Outcome.NEW
+    writing = [each for each in psutil.Process().children() if "wandb" in each.name()]
+    assert writing == [], "the run is in its place, but its file is still being written"
     folder = Path(taken.place)
     assert folder == tmp_path / "wb" / "wandb" / folder.name
     assert folder.name.endswith(f"-{RUN.id}")
