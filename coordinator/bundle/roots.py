@@ -52,8 +52,7 @@ def _not_found(root: Path, collection: Collection) -> Iterator[tuple[str, str, s
         name = dotted.partition(".")[0]
         if name not in known and not imported.optional:
             yield name, where, where.rpartition(":")[0]
-    children = (folder for folder in entries(root) if folder.is_dir())
-    everywhere = {name for folder in (*collection.outside, *children, *above(root)) for name in _names(folder)} - known
+    everywhere: set[str] | None = None  # read for the first module that needs it: a folder above may have thousands
     beside: dict[Path, set[str]] = {}
     for path, module in collection.unparsed.items():
         if path in collection.broken:
@@ -61,6 +60,10 @@ def _not_found(root: Path, collection: Collection) -> Iterator[tuple[str, str, s
         names = names_imported(module.source.data)
         if names is not None and not (names := names - known):
             continue
+        if everywhere is None:
+            children = (folder for folder in entries(root) if folder.is_dir())
+            around = (*collection.outside, *children, *above(root))
+            everywhere = {name for folder in around for name in _names(folder)} - known
         folders = [folder for folder in (root / path).parents if folder.is_relative_to(root)]
         for folder in folders:
             if folder not in beside:
