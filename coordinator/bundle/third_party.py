@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -156,13 +155,13 @@ def _ways_out(module: str, elsewhere: Mapping[str, str]) -> list[str]:
 def _installed(module: str) -> Distribution | None:
     from importlib.metadata import distribution
 
-    names = _distributions(tuple(sys.path)).get(module)
+    names = _distributions().get(module)
     return distribution(names[0]) if names else None
 
 
-@functools.lru_cache(maxsize=1)
-def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
-    """The distributions of each module on `sys.path`. To find them reads a file of every one that is installed."""
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions of each module that is installed. To find them reads a file of each."""
     from importlib.metadata import packages_distributions
 
     return packages_distributions()
