@@ -1,19 +1,25 @@
 """Programs in Python that are forked from a process with loaded libraries (tests/warm.py), and used like any other.
 
 `start` and `run` are for `python -m` and `python -c` what `subprocess.Popen` and `subprocess.run` are. Where a test is
-about the start of an interpreter, or the variables say something to one, a real one is started.
+about the start of an interpreter, or the variables say something to one, a real one is started. `coord_for_shells` is
+for a test whose shell starts `coord` by itself.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +89,28 @@ def start(
     if on_terminal:
         settings |= {"start_new_session": True, "preexec_fn": _take_terminal}  # shells want a terminal of their own
     return subprocess.Popen(words, env=dict(env), **settings)
+
+
+def coord_for_shells() -> tuple[Path, tuple[int, ...]]:
+    """A folder for PATH with a program `coord`, and what a shell must inherit to use it (`pass_fds`).
+
+    On Linux it is forked each time. A signal to it does not reach what was forked.
+    """
+    if sys.platform != "linux":
+        return _folder_of_coord(sys.executable, "-m"), ()
+    starter = starter_of_commands().fileno()
+    asking = Path(__file__).with_name("asking.py")
+    return _folder_of_coord(sys.executable, "-IS", str(asking), str(starter)), (starter,)
+
+
+@functools.cache
+def _folder_of_coord(*command: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="coord-forked-"))
+    atexit.register(shutil.rmtree, folder)
+    program = folder / "coord"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} coordinator "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return folder
 
 
 def _take_terminal() -> None:
