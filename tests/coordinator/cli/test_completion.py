@@ -60,6 +60,8 @@ def there(tiny: Project, tmp_path: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / ".config"),
         "TERM": "dumb",
         "PS1": "> ",
+        # Or the first interactive fish of a home reads every manual page of this machine, for half a minute.
+        "FISH_UNIT_TESTS_RUNNING": "1",
     }
 
 
