@@ -1,8 +1,8 @@
 """Programs in Python that are forked from a process with loaded libraries (tests/warm.py), and used like any other.
 
 `start` and `run` are for `python -m` and `python -c` what `subprocess.Popen` and `subprocess.run` are. Where a test is
-about the start of an interpreter, or the variables say something to one, a real one is started. `coord_for_shells` is
-for a test whose shell starts `coord` by itself.
+about the start of an interpreter, or the variables say something to one, a real one is started. `programs_for_shells`
+is for a test whose shell starts `coord` or `kaggle` by itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.warm import can_be_warm, starter_of_commands
+
+SCRIPT = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+"""Runs a script as `python` does with its path."""
 
 
 class Forked(subprocess.Popen[Any]):
@@ -91,25 +94,28 @@ def start(
     return subprocess.Popen(words, env=dict(env), **settings)
 
 
-def coord_for_shells() -> tuple[Path, tuple[int, ...]]:
-    """A folder for PATH with a program `coord`, and what a shell must inherit to use it (`pass_fds`).
+def programs_for_shells() -> tuple[Path, tuple[int, ...]]:
+    """A folder for PATH with the programs `coord` and `kaggle`, and what a shell must inherit for them (`pass_fds`).
 
-    On Linux it is forked each time. A signal to it does not reach what was forked.
+    On Linux they are forked each time. A signal to one does not reach what was forked.
     """
     if sys.platform != "linux":
-        return _folder_of_coord(sys.executable, "-m"), ()
+        return _folder_of_programs(sys.executable), ()
     starter = starter_of_commands().fileno()
     asking = Path(__file__).with_name("asking.py")
-    return _folder_of_coord(sys.executable, "-IS", str(asking), str(starter)), (starter,)
+    return _folder_of_programs(sys.executable, "-IS", str(asking), str(starter)), (starter,)
 
 
 @functools.cache
-def _folder_of_coord(*command: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="coord-forked-"))
+def _folder_of_programs(*python: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="forked-"))
     atexit.register(shutil.rmtree, folder)
-    program = folder / "coord"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} coordinator "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
+    # What follows `python` is without `-m` where another process is asked for it.
+    coord = ["coordinator"] if len(python) > 1 else ["-m", "coordinator"]
+    kaggle = ["-c", SCRIPT, str(Path(sys.executable).with_name("kaggle"))]
+    for name, words in (("coord", coord), ("kaggle", kaggle)):
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join([*python, *words])} "$@"\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
     return folder
 
 

@@ -159,7 +159,7 @@ def job(installed: Job) -> Job:
     """The same with the coord of this checkout, which is forked: an installed one starts for a second."""
     if sys.platform != "linux":
         return installed
-    programs, installed.inherited = forked.coord_for_shells()
+    programs, installed.inherited = forked.programs_for_shells()
     installed.variables = {**installed.variables, "PATH": f"{programs}{os.pathsep}{installed.variables['PATH']}"}
     return installed
 

@@ -60,17 +60,18 @@ def test_what_only_a_start_reads(tmp_path: Path) -> None:
 
 
 def test_what_a_shell_starts(tmp_path: Path) -> None:
-    """`coord` as a shell's program: arguments, standard input and output, the exit code, as a new process has them."""
+    """`coord` and `kaggle` as a shell's programs: arguments, streams and exit code are as a new process has them."""
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "coord").write_text(f'#!/bin/sh\nexec {sys.executable} -m coordinator "$@"\n')
     (tmp_path / "new" / "coord").chmod(0o755)
-    forked_in, descriptors = forked.coord_for_shells()
-    script = "coord completion show bash | head -n 2; coord help 'no such'; echo $?; A=fish coord completion show zsh"
+    installed = Path(sys.executable).parent
+    forked_in, descriptors = forked.programs_for_shells()
+    script = "coord completion show bash | head -n 2; coord help 'no such'; echo $?; kaggle -v"
     ended = [
         subprocess.run(
             ["bash", "-c", script],
             cwd=tmp_path,
-            env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+            env={**os.environ, "PATH": os.pathsep.join([str(folder), str(installed), os.environ["PATH"]])},
             pass_fds=descriptors,
             capture_output=True,
             text=True,
@@ -79,5 +80,6 @@ def test_what_a_shell_starts(tmp_path: Path) -> None:
         for folder in (tmp_path / "new", forked_in)
     ]
     assert "coord: " in ended[0].stderr
+    assert "Kaggle" in ended[0].stdout.splitlines()[-1]
     new, other = ((each.returncode, each.stdout, each.stderr) for each in ended)
     assert new == other

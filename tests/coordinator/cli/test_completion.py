@@ -74,7 +74,7 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str], source: Mappi
     """What the shell's own completion gives for the line: whole words."""
     _skip_without(shell)
     if source is WRITTEN:
-        programs, descriptors = forked.coord_for_shells()
+        programs, descriptors = forked.programs_for_shells()
         env = {**env, "PATH": f"{programs}:{env['PATH']}"}
     else:
         descriptors = ()
