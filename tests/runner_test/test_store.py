@@ -57,7 +57,7 @@ def test_a_killed_writer_leaves_nothing_half_made(store: Store) -> None:
         process = saver(store, 1000)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0.0, 0.25))  # a save takes a tenth of that
+        time.sleep(rng.uniform(0.0, 0.5))
         process.kill()
         out, _ = process.communicate(timeout=20)
         told += len(out.splitlines())
