@@ -1,24 +1,33 @@
 """Programs in Python that are forked from a process with loaded libraries (tests/warm.py), and used like any other.
 
 `start` and `run` are for `python -m` and `python -c` what `subprocess.Popen` and `subprocess.run` are. Where a test is
-about the start of an interpreter, or the variables say something to one, a real one is started.
+about the start of an interpreter, or the variables say something to one, a real one is started. `programs_for_shells`
+is for a test whose shell starts `coord` or `kaggle` by itself.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.warm import can_be_warm, starter_of_commands
+
+SCRIPT = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+"""Runs a script as `python` does with its path."""
 
 
 class Forked(subprocess.Popen[Any]):
@@ -83,6 +92,31 @@ def start(
     if on_terminal:
         settings |= {"start_new_session": True, "preexec_fn": _take_terminal}  # shells want a terminal of their own
     return subprocess.Popen(words, env=dict(env), **settings)
+
+
+def programs_for_shells() -> tuple[Path, tuple[int, ...]]:
+    """A folder for PATH with the programs `coord` and `kaggle`, and what a shell must inherit for them (`pass_fds`).
+
+    On Linux they are forked each time. A signal to one does not reach what was forked.
+    """
+    if sys.platform != "linux":
+        return _folder_of_programs(sys.executable), ()
+    starter = starter_of_commands().fileno()
+    asking = Path(__file__).with_name("asking.py")
+    return _folder_of_programs(sys.executable, "-IS", str(asking), str(starter)), (starter,)
+
+
+@functools.cache
+def _folder_of_programs(*python: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="forked-"))
+    atexit.register(shutil.rmtree, folder)
+    # What follows `python` is without `-m` where another process is asked for it.
+    coord = ["coordinator"] if len(python) > 1 else ["-m", "coordinator"]
+    kaggle = ["-c", SCRIPT, str(Path(sys.executable).with_name("kaggle"))]
+    for name, words in (("coord", coord), ("kaggle", kaggle)):
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join([*python, *words])} "$@"\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
+    return folder
 
 
 def _take_terminal() -> None:

@@ -147,11 +147,13 @@ class Shell:
         return run_warm("coordinator", *words, cwd=self.folder, env=self.environment, loaded=COMMANDS, is_merged=True)
 
     def _other(self, command: str) -> subprocess.CompletedProcess[str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
+        programs, descriptors = forked.programs_for_shells()
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), self.environment["PATH"]])
         return subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
             env={**self.environment, "PATH": path},
+            pass_fds=descriptors,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from runner_test.server import running_server
+from tests import forked
 from tests.github_api import GitHub, running_github
 from tests.installed import ACTION, INSTALL, action, environment as environment
 from tests.paths import ROOT, SAMPLES
@@ -138,8 +139,8 @@ def github() -> Iterator[GitHub]:
 
 
 @pytest.fixture
-def job(environment: Path, kaggle: dict[str, str], github: GitHub, tmp_path: Path) -> Job:
-    """A job about the tiny project, for a pull request."""
+def installed(environment: Path, kaggle: dict[str, str], github: GitHub, tmp_path: Path) -> Job:
+    """A job about the tiny project, for a pull request, with the coord that the action has installed."""
     shutil.copytree(SAMPLES / "tiny", tmp_path / "work" / "models" / "tiny")
     (tmp_path / "temp").mkdir()
     variables = {
@@ -153,13 +154,24 @@ def job(environment: Path, kaggle: dict[str, str], github: GitHub, tmp_path: Pat
     return Job(tmp_path / "work", tmp_path / "temp", variables, context)
 
 
+@pytest.fixture
+def job(installed: Job) -> Job:
+    """The same with the coord of this checkout, which is forked: an installed one starts for a second."""
+    if sys.platform != "linux":
+        return installed
+    programs, installed.inherited = forked.programs_for_shells()
+    installed.variables = {**installed.variables, "PATH": f"{programs}{os.pathsep}{installed.variables['PATH']}"}
+    return installed
+
+
 TINY = {"working-directory": "models/tiny", "target": "kaggle"}
 PUSH = {**TINY, "push": "true", "wait": "true", "check": "false"}
 
 
 @pytest.mark.slow
-def test_a_tag_pushes_what_it_names(job: Job, kaggle: dict[str, str]) -> None:
+def test_a_tag_pushes_what_it_names(installed: Job, kaggle: dict[str, str]) -> None:
     """Built, run here, pushed, followed, fetched; the tables are in the summary and in a file; nothing is commented."""
+    job = installed
     job.github = {**job.github, "ref_type": "tag", "ref_name": "push/base/2"}
     job.run(ACTION, {**PUSH, "check": "true", "kaggle-token": kaggle["token"]}, leave_out=INSTALL)
     assert job.names == ["Which experiment", "Build", "Check", "Push", "Fetch", "Tables"], job.ran[-1]

@@ -57,3 +57,29 @@ def test_what_only_a_start_reads(tmp_path: Path) -> None:
         with forked.start(command, env=env) as process:
             assert process.wait(60) == 0
         assert type(process) is subprocess.Popen
+
+
+def test_what_a_shell_starts(tmp_path: Path) -> None:
+    """`coord` and `kaggle` as a shell's programs: arguments, streams and exit code are as a new process has them."""
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "coord").write_text(f'#!/bin/sh\nexec {sys.executable} -m coordinator "$@"\n')
+    (tmp_path / "new" / "coord").chmod(0o755)
+    installed = Path(sys.executable).parent
+    forked_in, descriptors = forked.programs_for_shells()
+    script = "coord completion show bash | head -n 2; coord help 'no such'; echo $?; kaggle -v"
+    ended = [
+        subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": os.pathsep.join([str(folder), str(installed), os.environ["PATH"]])},
+            pass_fds=descriptors,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for folder in (tmp_path / "new", forked_in)
+    ]
+    assert "coord: " in ended[0].stderr
+    assert "Kaggle" in ended[0].stdout.splitlines()[-1]
+    new, other = ((each.returncode, each.stdout, each.stderr) for each in ended)
+    assert new == other

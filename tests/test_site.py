@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-from tests.coordinator.browser import CHROMIUM, browser
+from tests.coordinator.browser import CHROMIUM, Page, browser
 from tests.paths import ROOT
 
 pytest.importorskip("material", reason="mkdocs-material is not installed: pip install '.[docs]'")
@@ -95,14 +96,21 @@ def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, _Links
         assert "url(http" not in style.read_text(encoding="utf-8"), style.name
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here")
+    with browser(tmp_path_factory.mktemp("chromium")) as opened:
+        opened.call("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
+        yield opened
+
+
 @pytest.mark.parametrize("name", ["index.html", "commands.html", "settings.html", "troubleshooting.html"])
-def test_a_page_opens_as_a_file_without_complaints(name: str, site: Path, tmp_path: Path) -> None:
+def test_a_page_opens_as_a_file_without_complaints(name: str, site: Path, page: Page) -> None:
     """In a real browser: no message in the console, no request, and nothing scrolled off at 420 px."""
-    with browser(tmp_path / "chromium") as page:
-        page.call("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
-        page.open(site / name)
-        assert page.run("document.querySelector('h1').textContent.length") > 3
-        assert page.requests() == []
-        assert page.complaints() == []
-        assert page.run("document.documentElement.scrollWidth") <= 420
+    before = len(page.events)
+    page.open(site / name)
+    assert page.run("document.querySelector('h1').textContent.length") > 3
+    assert page.requests(since=before) == []
+    assert page.complaints(since=before) == []
+    assert page.run("document.documentElement.scrollWidth") <= 420

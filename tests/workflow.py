@@ -59,6 +59,8 @@ class Job:
     """Besides those that a step gets by its own `env`."""
     github: Mapping[str, str] = field(default_factory=dict)
     """The context: `ref_type`, `event.pull_request.number`."""
+    inherited: tuple[int, ...] = ()
+    """Descriptors that the shell of a step inherits."""
     ran: list[Ran] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     """Of the action."""
@@ -111,6 +113,7 @@ class Job:
             env={**os.environ, **self.variables, **{name: str(file) for name, file in files.items()}, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=self.inherited,
             text=True,
             timeout=240,
             check=False,

@@ -13,8 +13,6 @@ IN_THIS_ENVIRONMENT = str(Path(sys.executable).with_name("kaggle"))
 COMMAND = os.environ.get("OFFICIAL_KAGGLE") or IN_THIS_ENVIRONMENT
 """The command that is tested: the variable may name that of another installation, with another version."""
 
-SCRIPT = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
-"""Runs a script as `python` does with its path."""
 # Runs several commands in one process, because most of a command's time is its start: a JSON list of their arguments.
 SEVERAL = """
 import json, sys
@@ -35,7 +33,7 @@ def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
     """Run a program that uses the official package."""
     home = tmp_path / "kaggle-home"
     home.mkdir(exist_ok=True)
-    words = [sys.executable, "-c", SCRIPT, *command] if command[0] == IN_THIS_ENVIRONMENT else command
+    words = [sys.executable, "-c", forked.SCRIPT, *command] if command[0] == IN_THIS_ENVIRONMENT else command
     done = forked.run(
         words,
         env=of_the_interpreter()

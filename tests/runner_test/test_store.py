@@ -14,24 +14,22 @@ from tests import forked
 from tests.paths import ROOT
 from tests.runner_test.local import all_final, eventually, new_version
 
-SAVES = """
+SAVES = f"""
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from runner_test.state import Reference
+from runner_test.state import NewVersion, Reference
 from runner_test.store import Store
-from tests.runner_test.local import new_version
 store = Store(Path(sys.argv[1]))
 print("ready", flush=True)
-for _ in range(int(sys.argv[3])):
-    print(store.save(Reference("me", "shared"), new_version("pass")).number, flush=True)
+for _ in range(int(sys.argv[2])):
+    print(store.save(Reference("me", "shared"), {new_version("pass")!r}).number, flush=True)
 """
 
 
 def saver(store: Store, times: int) -> subprocess.Popen[str]:
     """A process that saves the same kernel `times` times and prints the versions' numbers."""
-    arguments = [str(store.root), str(ROOT), str(times)]
-    return forked.start([sys.executable, "-c", SAVES, *arguments], stdout=subprocess.PIPE, text=True)
+    program = [sys.executable, "-c", SAVES, str(store.root), str(times)]
+    return forked.start(program, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def test_processes_that_save_at_once_get_different_numbers(store: Store) -> None:

@@ -19,7 +19,6 @@ from coordinator.errors import ProjectError
 from coordinator.maintenance.image_refresh import read_packages, refresh_image
 from coordinator.project.project import Project, find_project
 from tests.coordinator.command import Coord
-from tests.paths import ROOT
 
 # More lines than a `pip install` would show.
 FROZEN = [f"filler{number}==1.{number}" for number in range(12)]
@@ -103,9 +102,8 @@ def test_distutils_is_there_with_setuptools() -> None:
 
 @pytest.fixture
 def coord(tiny: Project) -> Coord:
-    """`coord` of this checkout, in the tiny project."""
-    path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT)])
-    return Coord(tiny.root, {**os.environ, "PYTHONPATH": path})
+    """`coord` in the tiny project."""
+    return Coord(tiny.root, dict(os.environ))
 
 
 def test_the_probe_tells_what_this_python_has(coord: Coord, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from coordinator.cli import shells
 from coordinator.ledger.ledger import Ledger
 from coordinator.ledger.sweeps import Member, Sweep, add
 from coordinator.project import Project
+from tests import forked
 from tests.coordinator.command import COORD, DEADLINE, Coord
 from tests.coordinator.sample_runs import COMPLETE
 from tests.coordinator.terminals import opened
@@ -30,7 +31,7 @@ SHOWN = {
 }
 NAMES = ["bash", "zsh", "fish"]
 WRITTEN = {shell: f'source "$SCRIPTS/{shell}"' for shell in NAMES}
-"""The same text without another process, which takes as long as the completion itself."""
+"""The same text without another process. What completes is then forked; it is a new process where `SHOWN` is read."""
 
 
 @pytest.fixture
@@ -59,6 +60,8 @@ def there(tiny: Project, tmp_path: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / ".config"),
         "TERM": "dumb",
         "PS1": "> ",
+        # Or the first interactive fish of a home reads every manual page of this machine, for half a minute.
+        "FISH_UNIT_TESTS_RUNNING": "1",
     }
 
 
@@ -70,9 +73,23 @@ def _skip_without(shell: str) -> None:
 def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str], source: Mapping[str, str] = WRITTEN) -> list[str]:
     """What the shell's own completion gives for the line: whole words."""
     _skip_without(shell)
+    if source is WRITTEN:
+        programs, descriptors = forked.programs_for_shells()
+        env = {**env, "PATH": f"{programs}:{env['PATH']}"}
+    else:
+        descriptors = ()
+    run = functools.partial(
+        subprocess.run,
+        cwd=cwd,
+        env=dict(env),
+        pass_fds=descriptors,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
     if shell == "fish":
         command = ["fish", "--no-config", "-c", f"{source['fish']}; complete -C $argv[1]", line]
-        out = subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE)
+        out = run(command)
         assert not out.stderr, out.stderr
         return [each.partition("\t")[0] for each in out.stdout.splitlines()]
     if shell == "bash":  # as readline sets the variables, which splits words at = and @, too
@@ -82,7 +99,7 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str], source: Mappi
             'COMP_CWORD=$(($#-1)); _coord_completion coord; printf "%s\\n" "${COMPREPLY[@]}"'
         )
         command = ["bash", "--norc", "--noprofile", "-c", ask, "bash", line, *words]
-        out = subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE)
+        out = run(command)
         assert not out.stderr, out.stderr
         last = "" if words[-1] in ("=", "@", ":") else words[-1]
         before = line.rpartition(" ")[2].removesuffix(last)
@@ -96,9 +113,7 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str], source: Mappi
     )
     # _describe -V unsorted ARRAY: the array's name is the third argument.
     ask = ask.replace("${(@P)4}", "${(@P)3}")
-    out = subprocess.run(
-        ["zsh", "-f", "-c", ask, "zsh", line], cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE
-    )
+    out = run(["zsh", "-f", "-c", ask, "zsh", line])
     assert not out.stderr, out.stderr
     return [each for each in out.stdout.splitlines() if each != "FILES"]
 

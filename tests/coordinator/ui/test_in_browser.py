@@ -172,10 +172,12 @@ def test_it_fits_and_has_names(page: Page, live: Live, coord: Coord, tiny: Proje
         runs = ledger.runs()
     backs = set()
     for path in (*PATHS, f"/runs/{runs[0].id}", f"/runs/{runs[-1].id}"):
-        for width in (1280, 420):
-            for scheme in ("light", "dark"):
+        # A page follows the reader's change of the scheme: each is loaded in both, at one of the widths.
+        for width, *schemes in ((1280, "light", "dark"), (420, "dark", "light")):
+            _size(page, width, scheme=schemes[0])
+            page.visit(live.url.rstrip("/") + path)
+            for scheme in schemes:
                 _size(page, width, scheme=scheme)
-                page.visit(live.url.rstrip("/") + path)
                 if width == 420:
                     assert (_scrolled_off(page), path) == ([], path)
                 assert page.run("document.documentElement.scrollWidth") <= width, (path, width)
