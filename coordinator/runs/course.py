@@ -16,7 +16,8 @@ def course(found: Sequence[Event | str]) -> tuple[float, ...]:
     `found` has events and COORD lines, the oldest first. Only lines that can tell of this metric are parsed.
     """
     values: list[float] = []
-    name, place, may_tell = "", (None, None), _with_text('"metrics"')
+    place: tuple[int | None, int | None] = (None, None)
+    name, may_tell = "", _with_text('"metrics"')
     for each in reversed(found):
         event = each if isinstance(each, Event) else event_of(each) if may_tell(each) else None
         if event is None or event.kind != "epoch":
