@@ -26,9 +26,9 @@ _OWN_PROGRAMS = ("python", "pip", "activate", "Activate", "deactivate")  # of ea
 _SYSTEM_PROGRAMS = (Path("/usr/bin"), Path("/bin"), Path("/usr/sbin"))  # on the path in any case, and thousands
 _RUNS = ".run"
 _PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
-# All programs of the installation are hard links to this one. The first lines of its scripts name the installed interpreter,
-# which does not know the session's packages: so they are run with the session's. (If that name is long, the script is
-# one of the shell, which starts the interpreter.)
+# All programs of the installation are hard links to this one. The first lines of its scripts name the installed
+# interpreter, which does not know the session's packages: so they are run with the session's. (If that name is long,
+# the script is one of the shell, which starts the interpreter.)
 _OTHERS = """#!{python}
 import os, runpy, sys
 path = os.path.join({folder!r}, os.path.basename(sys.argv[0]))
