@@ -212,16 +212,8 @@ def _decoded(source: bytes) -> str:
 
 def imports_of(tree: ast.Module, package: str, source: bytes) -> Imports:
     """What a module imports that lies in `package` (dotted name; empty for a script or a top-level module)."""
-    found: list[Import] = []
+    found = list(statement_imports(tree, package))
     computed: list[int] = []
-    for node, optional in _statements(tree.body):
-        if isinstance(node, ast.Import):
-            found += [Import(alias.name, node.lineno, optional) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node.module or "", node.level, package)
-            if base:
-                names = [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
-                found += [Import(name, node.lineno, optional) for name in names]
     for name, call in _calls(tree, _CALLS) if any(word in source for word in _CALLS_IN_SOURCE) else ():
         text, whole = _beginning(name)
         text = text.partition(":")[0]  # "module:object"
@@ -234,6 +226,18 @@ def imports_of(tree: ast.Module, package: str, source: bytes) -> Imports:
             computed.append(call.lineno)
     files = (text for call in _file_calls(tree, source) for text in named_texts(call))
     return Imports(tuple(found), tuple(computed), tuple(files))
+
+
+def statement_imports(tree: ast.Module, package: str) -> Iterator[Import]:
+    """Those of `imports_of` that are statements: all without which the module fails."""
+    for node, optional in _statements(tree.body):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, optional) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node.module or "", node.level, package)
+            if base:
+                names = [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+                yield from (Import(name, node.lineno, optional) for name in names)
 
 
 def _absolute(module: str, level: int, package: str) -> str:

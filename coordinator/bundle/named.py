@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from coordinator.project import Texts, additions_to_search_path
+from coordinator.project import Texts, additions_to_search_path, source_of
 
 # Functions whose first argument is a file that they read. A dotted name is one of a module or a class.
 _READ = re.compile(
@@ -30,6 +30,10 @@ _ASKED = frozenset({"exists", "isfile", "is_file", "isdir", "is_dir", "lexists"}
 _LISTS = frozenset({"glob", "iglob", "rglob", "listdir", "scandir", "walk", "iterdir"})
 _CONFIG_FOLDERS = ("config_path", "config_dir")
 _MISSING_FILE = frozenset({"OSError", "IOError", "FileNotFoundError", "Exception", "BaseException", "EnvironmentError"})
+
+# Made once: `A | B` is a new type each time, and there are thousands of nodes.
+_LISTED, _CHOICES = (ast.List, ast.Tuple), (ast.If, ast.IfExp)
+_MADE, _TEXTS = (ast.JoinedStr, ast.BinOp, ast.Call), (ast.Constant, ast.JoinedStr)
 
 MAY_NAME = re.compile(rb"sys\.path|addsitedir|config_path")
 """In sources of packages: only those that have one of these are read for the folders that they name."""
@@ -75,13 +79,13 @@ def named_in(tree: ast.Module, file: Path, root: Path) -> Named:
     for node, guarded, chosen in _nodes(tree):
         if isinstance(node, ast.Call):
             _call(node, texts, found, asked, guarded=guarded, chosen=chosen)
-        elif isinstance(node, ast.List | ast.Tuple):
+        elif isinstance(node, _LISTED):
             found.modules += _after_m([each.value for each in node.elts if isinstance(each, ast.Constant)], node.lineno)
-        if isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
+        if isinstance(node, _MADE):
             text, whole = texts.beginning(node)
             if not whole and "/" in text and not text.endswith("://"):
                 found.folders.append((text.rpartition("/")[0] or "/", node.lineno))
-        if isinstance(node, ast.Constant | ast.JoinedStr):
+        if isinstance(node, _TEXTS):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             command = "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in parts)
             named = named_in_command(command, node.lineno)
@@ -104,10 +108,11 @@ def _nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, bool, bool]]:
         node, guarded, chosen = todo.pop()
         yield node, guarded, chosen
         goes_on = isinstance(node, ast.Try) and any(_goes_on(handler) for handler in node.handlers)
-        is_choice = isinstance(node, ast.If | ast.IfExp) and "__name__" not in ast.unparse(node.test)
+        is_choice = isinstance(node, _CHOICES) and "__name__" not in ast.unparse(node.test)
         for child in ast.iter_child_nodes(node):
-            inner = goes_on and isinstance(node, ast.Try) and child in node.body
-            todo.append((child, guarded or inner, chosen or is_choice))
+            if child._fields:  # the others (`ast.Load`, `ast.Add`) name nothing, and are a third of all nodes
+                inner = goes_on and isinstance(node, ast.Try) and child in node.body
+                todo.append((child, guarded or inner, chosen or is_choice))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
@@ -116,7 +121,7 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
 
 
 def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarded: bool, chosen: bool) -> None:
-    function = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+    function = source_of(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
     receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
     name = node.func.attr if isinstance(node.func, ast.Attribute) else function
     arguments = [*node.args, *(each.value for each in node.keywords)]
@@ -157,7 +162,7 @@ def _mode(node: ast.Call, *, is_method: bool) -> str | None:
     """The mode of an `open`; None if it is computed, "r" where there is none."""
     given = next((each.value for each in node.keywords if each.arg == "mode"), None)
     place = 0 if is_method else 1
-    if given is None and ast.unparse(node.func).rpartition(".")[2] == "open" and len(node.args) > place:
+    if given is None and source_of(node.func).rpartition(".")[2] == "open" and len(node.args) > place:
         given = node.args[place]
     if given is None:
         return "r"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coordinator.bundle.collection import Collection
 from coordinator.bundle.files import entries, has_modules, is_module, names_in
-from coordinator.bundle.imports import imports_of, names_imported, parse
+from coordinator.bundle.imports import names_imported, parse, statement_imports
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _not_found(root: Path, collection: Collection) -> Iterator[tuple[str, str, s
             and all(names.isdisjoint(beside[each]) for each in folders)
         ):
             continue
-        for each in imports_of(parse(module.source.data, path), module.package, module.source.data).imports:
+        for each in statement_imports(parse(module.source.data, path), module.package):
             if each.name.partition(".")[0] not in known and not each.optional:
                 yield each.name.partition(".")[0], f"{path}:{each.line}", path
 

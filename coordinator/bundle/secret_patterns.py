@@ -89,21 +89,24 @@ KEYS = _table(
 )
 
 _FREE = rb"0-9A-Za-z_~.-"
-# What has no long run of letters and digits, or is told by what stands before it: the word is anywhere in the file.
-OTHERS = _table(
-    (b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----", "a private key"),
+# Each has its word in a long run of letters, digits and "+/=.~-".
+SOLID = _table(
     (b"PuTTY-User-Key-File", rb"PuTTY-User-Key-File-[23]: ", "a private key"),
     (b"eyJ", rb"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{16,}", "a JSON web token"),
     (b"ya29.", rb"\bya29\.[0-9A-Za-z_-]{20,}", "a Google OAuth token"),
     (b"1//0", rb"(?<![\w/])1//0[0-9A-Za-z_-]{30,}", "a Google OAuth token"),
     (b"Q~", rb"(?<![%b])[%b]{3}[0-9]Q~[%b]{31,34}(?![%b])" % ((_FREE,) * 4), "an Azure client secret"),
-    (b"sig=", rb"[?&;]sig=([0-9A-Za-z+/%]{40,}(?:%3[Dd]|=))", "an Azure access signature"),
     (b"hooks.slack.com", rb"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/]{20,})", "a Slack webhook"),
     (b"SG.", rb"\bSG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}\b", "a SendGrid key"),
     (b"hvs.", rb"\bhvs\.[0-9A-Za-z_-]{24,}", "a Vault token"),
     (b".atlasv1.", rb"\b[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,}", "a Terraform token"),
-    (b":AA", rb"\b[0-9]{8,10}:AA[0-9A-Za-z_-]{33}\b", "a Telegram token"),
     (b"api.softlayer.com", rb"api\.softlayer\.com/soap/v3(?:\.1)?/([0-9a-z]{64})", "a SoftLayer key"),
+)
+# What has no long run, or is told by what stands before it: the word is anywhere in the file.
+OTHERS = _table(
+    (b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----", "a private key"),
+    (b"sig=", rb"[?&;]sig=([0-9A-Za-z+/%]{40,}(?:%3[Dd]|=))", "an Azure access signature"),
+    (b":AA", rb"\b[0-9]{8,10}:AA[0-9A-Za-z_-]{33}\b", "a Telegram token"),
     (b"loudant", rb"""(?i)cloudant\w*["'\]]*\s*[=:]\s*["']([0-9a-f]{64})["']""", "a Cloudant key"),
     (
         b"machine",

@@ -12,14 +12,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from coordinator.bundle import secret_patterns as patterns
+from coordinator.bundle.secret_views import views
 from coordinator.errors import BundleError
 
 ALLOWED = ".coordsecrets"
@@ -207,7 +207,7 @@ def _is_refused_by_name(path: PurePosixPath, data: bytes) -> bool:
 def find_secrets(data: bytes) -> list[Found]:
     """All that looks like a secret in a file's content, by line."""
     found: dict[tuple[int, str], Found] = {}
-    for text, line in _views(data):
+    for text, line in views(data):
         for position, secret, what in _search(text):
             if not _is_placeholder(secret):
                 each = Found(line(position), f"holds what looks like {what}", _digest(secret))
@@ -215,95 +215,10 @@ def find_secrets(data: bytes) -> list[Found]:
     return sorted(found.values(), key=lambda each: each.line)
 
 
-_View = tuple[bytes, Callable[[int], int]]
-"""A text that is searched, and the line of each position in it."""
-_ESCAPE = re.compile(rb"""\\+[nrt"']""")
-# A text that goes on in the next literal or line: `"a" "b"`, `"a" + "b"`, `a\\` at the end of a line, a wrapped key.
-# Each begins with a character to look for, which is fast; what stands before it is looked at then.
-_JOINTS = (
-    re.compile(rb"""["'](?<=[\w+/=.~-]{3}["'])(?:\s|\\\r?\n|\+)+[bBrRuUfF]{0,2}["'](?=[\w+/=.~-]{3})"""),
-    re.compile(rb"""\\(?<=[\w+/=.~-]{3}\\)\r?\n[ \t]*(?=[\w+/=.~-]{3})"""),
-    re.compile(rb"""[\r\n](?<=[\w+/=-]{16}[\r\n])\n?[ \t]*(?=[\w+/=.~-]{4,}["'\s;,)])"""),
-)  # as one expression they take half as long again
-_AROUND = 200
-"""Bytes on both sides of a joint that are searched."""
-# Letters of 16 or 32 bits.
-_WIDE = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0{1,3}){15,}[\t\n\r\x20-\x7e]?")
-
-
-def _views(data: bytes) -> Iterator[_View]:
-    # Escapes become spaces, so that a key after "\n" in a JSON file begins a word, and lines stay as they are.
-    text = _ESCAPE.sub(_unescaped, data) if b"\\" in data else data
-    yield text, _lines(text)
-    yield from _joined(text)
-    if b"\0" in data:
-        line_of = _lines(data)
-        for wide in _WIDE.finditer(data):
-            narrow = wide[0].replace(b"\0", b"")
-            yield narrow, _lines(narrow, line_of(wide.start()))
-    if b'"cells"' in data:
-        yield from _cells(data)
-
-
-def _lines(text: bytes, first: int = 1) -> Callable[[int], int]:
-    """Gives the line of a position. The line ends are searched once, when there is something to tell."""
-    ends: list[int] = []
-
-    def line(position: int) -> int:
-        if not ends:
-            ends.extend(end.start() for end in re.finditer(b"\n", text))
-            ends.append(len(text))
-        return bisect.bisect_left(ends, position) + first
-
-    return line
-
-
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    last = escape[0][-1:]
-    return len(escape[0]) * (last if last in b"\"'" else b" ")
-
-
-def _joined(text: bytes) -> Iterator[_View]:
-    """What stands around the joints of the text, in one piece."""
-    joints = [(0, 0)]
-    for span in sorted(joint.span() for pattern in _JOINTS for joint in pattern.finditer(text)):
-        joints += [span] if span[0] >= joints[-1][1] else []
-    if len(joints) == 1:
-        return
-    pieces, length, starts = [], 0, [(0, 0)]  # (position in the view, position in the text)
-    for (_, begin), (end, _) in pairwise([*joints, (len(text), len(text))]):
-        cut = [(begin, end)] if end - begin <= 2 * _AROUND else [(begin, begin + _AROUND), (end - _AROUND, end)]
-        for start, stop in cut:
-            starts.append((length, start))
-            pieces.append(text[start:stop] + (b"\n" if stop != end else b""))
-            length += len(pieces[-1])
-
-    line_of = _lines(text)
-
-    def line(position: int) -> int:
-        begin, start = starts[bisect.bisect_right(starts, (position, len(text))) - 1]
-        return line_of(start + position - begin)
-
-    yield b"".join(pieces), line
-
-
-def _cells(data: bytes) -> Iterator[_View]:
-    """The cells of a notebook as they are run; every position is told as the line of the first text of its cell."""
-    try:
-        notebook = json.loads(data)
-        sources = ["".join(cell["source"]) for cell in notebook["cells"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return
-    for source in sources:
-        cell = source.encode("utf-8", "surrogatepass")
-        first = json.dumps(source.partition("\n")[0], ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
-        where = data.count(b"\n", 0, max(0, data.find(first))) + 1
-        for text, line in _joined(cell):
-            yield text, lambda position, line=line, where=where: where + line(position) - 1  # type: ignore[misc]
-
-
 _NAMING = (b"key", b"token", b"secret", b"credential", b"bearer", b"basic", b"wandb")
 """One of them is in every name of a secret, for speed."""
+_BEFORE = 160
+"""Bytes before a value in which its name is looked for."""
 _Hit = tuple[int, bytes, str]
 """Its position, the secret itself, what it looks like."""
 
@@ -326,17 +241,33 @@ def _runs(text: bytes) -> Iterator[tuple[int, int]]:
 def _search(text: bytes) -> Iterator[_Hit]:
     runs = list(_runs(text))
     long = b" ".join(word for run in runs for word in patterns.LONG.findall(text, *run))
-    for table, words in ((patterns.KEYS, long), (patterns.OTHERS, text)):
+    solid = b" ".join(text[start:end] for start, end in runs)
+    for table, words in ((patterns.KEYS, long), (patterns.SOLID, solid), (patterns.OTHERS, text)):
         for word, pattern, what in table:
             if word in words:
                 for hit in pattern.finditer(text):
                     yield hit.start(hit.lastindex or 0), hit[hit.lastindex or 0], what
-    yield from _passwords(text)
-    for value in (each for run in runs for each in patterns.VALUE.finditer(text, *run)):
-        before = text[max(0, value.start() - 160) : value.start()]
+    lower = text.lower()
+    yield from _passwords(text, lower)
+    for value in (each for run in _near_names(runs, lower) for each in patterns.VALUE.finditer(text, *run)):
+        before = text[max(0, value.start() - _BEFORE) : value.start()]
         named = _named(value[0], before, text[value.end() : value.end() + 120])
         if named:
             yield value.start(), value[0], named
+
+
+def _near_names(runs: Sequence[tuple[int, int]], lower: bytes) -> Iterator[tuple[int, int]]:
+    """The runs in which a value may have a name before it."""
+    names: list[int] = []
+    for word in _NAMING:
+        start = -1
+        while (start := lower.find(word, start + 1)) >= 0:
+            names.append(start)
+    names.sort()
+    for start, end in runs:
+        at = bisect.bisect_left(names, end)
+        if at and names[at - 1] >= start - _BEFORE:
+            yield start, end
 
 
 def _named(value: bytes, before: bytes, after: bytes) -> str | None:
@@ -361,14 +292,13 @@ def _named(value: bytes, before: bytes, after: bytes) -> str | None:
     return None
 
 
-def _passwords(text: bytes) -> Iterator[_Hit]:
+def _passwords(text: bytes, lower: bytes) -> Iterator[_Hit]:
     if b"://" in text or b":\\/\\/" in text:
         beginnings = re.finditer(rb":(?:\\?/){2}", text)
         hits = (patterns.IN_ADDRESS.match(text, begin.start() - 1) for begin in beginnings if begin.start())
         for hit in filter(None, hits):
             if hit[2] != hit[1] and not _is_plain(unquote_to_bytes(hit[2])):
                 yield hit.start(), hit[2], "a password in an address"
-    lower = text.lower()
     if b"passw" in lower or b"passphrase" in lower or b"pwd" in lower:
         for hit in patterns.PASSWORD.finditer(text):
             secret = hit[hit.lastindex or 0]

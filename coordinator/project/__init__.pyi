@@ -45,5 +45,5 @@ from .target_settings import (
     is_target_name as is_target_name,
     recorded_target as recorded_target,
 )
-from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path
+from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path, source_of as source_of
 from .values import leaves as leaves, plain as plain

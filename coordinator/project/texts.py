@@ -16,6 +16,8 @@ _SAME = frozenset({"str", "Path", "PurePath", "PosixPath", "fspath", "normpath",
 _SAME_METHODS = frozenset({"as_posix", "expanduser", "__str__"})
 _ABSOLUTE = frozenset({"abspath", "realpath", "resolve", "absolute"})
 _DEEPEST = 20
+# Made once: `A | B` is a new type each time, and there are thousands of nodes.
+_CHANGED, _ASSIGNED = (ast.arg, ast.AugAssign, ast.NamedExpr), (ast.Assign, ast.AugAssign)
 
 
 _PYTHON_PATH = re.compile(r"sys\.path\b|site\.addsitedir")
@@ -39,7 +41,7 @@ class Texts:
             elif isinstance(node, ast.For):
                 items = node.iter.elts if isinstance(node.iter, ast.List | ast.Tuple) else [node.iter, node.iter]
                 self._assign(node.target, items)
-            elif isinstance(node, ast.arg | ast.AugAssign | ast.NamedExpr):
+            elif isinstance(node, _CHANGED):
                 target = ast.Name(node.arg) if isinstance(node, ast.arg) else node.target
                 self._assign(target, [ast.Name(""), ast.Name("")])  # what else may be in it is not known
 
@@ -116,8 +118,8 @@ class Texts:
 
     def _call(self, node: ast.Call, depth: int) -> Text:
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-        is_of_module = receiver is not None and ast.unparse(receiver) in ("os", "os.path", "path", "osp", "pathlib")
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else source_of(node.func)
+        is_of_module = receiver is not None and source_of(receiver) in ("os", "os.path", "path", "osp", "pathlib")
         if name in ("getcwd", "cwd"):
             return str(self._root), True
         if name == "format" and receiver is not None:
@@ -171,13 +173,23 @@ def _join(path: str, more: str) -> str:
     return more if not path or more.startswith("/") else f"{path.rstrip('/')}/{more}"
 
 
+def source_of(node: ast.expr) -> str:
+    """The source of an expression. A name with dots is put together here: `ast.unparse` takes ten times as long."""
+    attributes: list[str] = []
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        attributes.append(inner.attr)
+        inner = inner.value
+    return ".".join([inner.id, *reversed(attributes)]) if isinstance(inner, ast.Name) else ast.unparse(node)
+
+
 def additions_to_search_path(tree: ast.Module, texts: Texts) -> Iterator[str]:
     """The folders that a module adds to sys.path, as far as its source tells them."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _PYTHON_PATH.match(ast.unparse(node.func)):
+        if isinstance(node, ast.Call) and _PYTHON_PATH.match(source_of(node.func)):
             for argument in (*node.args, *(each.value for each in node.keywords)):
                 yield from texts.every(argument)
-        elif isinstance(node, ast.Assign | ast.AugAssign):
+        elif isinstance(node, _ASSIGNED):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(_PYTHON_PATH.match(ast.unparse(each)) for each in targets):
+            if any(_PYTHON_PATH.match(source_of(each)) for each in targets):
                 yield from texts.every(node.value)

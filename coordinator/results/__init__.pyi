@@ -4,6 +4,7 @@ from .events import (
     Event as Event,
     Lines as Lines,
     event_in as event_in,
+    event_of as event_of,
     log_lines as log_lines,
     read_events as read_events,
 )

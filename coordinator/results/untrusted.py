@@ -118,6 +118,8 @@ def seconds(value: object) -> float | None:
 
 def float_of(value: object) -> float:
     """A number, finite or not; NaN for anything else, also for a finite one beyond 1e100."""
+    if type(value) is float and abs(value) <= _NUMBER_MAX:  # as nearly all are
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     if isinstance(value, float) and math.isinf(value):
@@ -127,6 +129,8 @@ def float_of(value: object) -> float:
 
 def whole(value: object) -> int | None:
     """A whole number; None for anything else, also for one that JSON's numbers do not have exactly."""
+    if value is None:  # as nearly always, where it is none
+        return None
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _WHOLE_MAX else None
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,7 +15,7 @@ from coordinator.errors import CoordError, NoAccess
 from coordinator.kaggle_rules import SESSION_MAX
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import MetricsSettings
-from coordinator.results import Event, LineReader, failure, log_lines
+from coordinator.results import Event, LineReader, event_of, failure, log_lines
 from coordinator.runs.arrival import settled
 from coordinator.target import AnswersMany, KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.text import sentences
@@ -39,25 +38,14 @@ class Look:
     session: SessionState
     records: list[LogRecord]
     """Its log as far as it was read; empty if it was not asked for."""
-    _events: list[Event] = field(default_factory=list, compare=False)
-    """Those that were read so far, the newest first."""
-    _others: list[Iterator[Event]] = field(default_factory=list, compare=False)
-    """What reads the others: at most one."""
+    _reported: list[Event | str] = field(default_factory=list, compare=False)
+    """What was read so far; see `reported`."""
 
-    def newest_first(self, metrics: MetricsSettings) -> Iterator[Event]:
-        """The events of the log that are worth showing; each is read once, when it is asked for."""
-        if not self._others:
-            self._others.append(newest_first(self.records, metrics))
-        for number in itertools.count():
-            if number == len(self._events):
-                if (event := next(self._others[0], None)) is None:
-                    return
-                self._events.append(event)
-            yield self._events[number]
-
-    def events(self, metrics: MetricsSettings) -> list[Event]:
-        """All of them, in their order."""
-        return list(self.newest_first(metrics))[::-1]
+    def reported(self, metrics: MetricsSettings) -> list[Event | str]:
+        """See the function; the log is read once."""
+        if not self._reported:
+            self._reported.extend(reported(self.records, metrics))
+        return self._reported
 
 
 def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> Run:
@@ -111,10 +99,10 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     why = failure(seen.records, current.files) if state is RunState.ERROR else ""
     if why or session.message or session.attempts:  # who tells of starts tells all that there is to say
         changes["message"] = f"{why}\n{session.message}" if "\n" in why else sentences(why, session.message)
-    reported = seen.newest_first(metrics)
-    newest = next(reported, None)
+    events = newest_first(seen.reported(metrics))
+    newest = next(events, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
-    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
+    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in events):
         changes["last_event"] = newest
     if session.attempts:
         changes["attempts"] = len(session.attempts)
@@ -156,16 +144,20 @@ def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
     return [] if run.state.is_active else workspace.target.log(run.ref)
 
 
-def newest_first(records: list[LogRecord], metrics: MetricsSettings) -> Iterator[Event]:
-    """The events of a log that are worth showing. Of COORD lines, those that are asked for are parsed."""
+def reported(records: Iterable[LogRecord], metrics: MetricsSettings) -> Iterator[Event | str]:
+    """The events of a log, the oldest first. COORD lines are left as they are: of most, nobody asks what they say."""
     reader = LineReader(metrics)
-    found = [
-        line if reader.may_wait(line) else event
-        for line in log_lines(records)
-        if reader.may_wait(line) or (event := reader.event(line)) is not None
-    ]
+    for line in log_lines(records):
+        if reader.may_wait(line):
+            yield line
+        elif (event := reader.event(line)) is not None:
+            yield event
+
+
+def newest_first(found: Sequence[Event | str]) -> Iterator[Event]:
+    """The events that are worth showing, of what `reported` returns; each is read when it is asked for."""
     for each in reversed(found):
-        event = reader.event(each) if isinstance(each, str) else each
+        event = event_of(each) if isinstance(each, str) else each
         if event is not None and event.kind in _EVENTS_SHOWN:
             yield event
 

@@ -11,7 +11,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, chain_of, run_times
 from coordinator.project import Project, TargetName
-from coordinator.results import Event
+from coordinator.runs.course import course
 from coordinator.target import known_abilities
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def current_status(
 
     def seen(run: Run, look: Look) -> None:
         is_drawn = has_courses or look.session.state.is_active
-        if is_drawn and (values := course(look.events(targets.project.settings.metrics))):
+        if is_drawn and (values := course(look.reported(targets.project.settings.metrics))):
             targets.courses[run.id] = values
         if on_look is not None:
             on_look(run, look)
@@ -180,16 +180,6 @@ def _fetched_course(project: Project, run: Run) -> tuple[float, ...]:
         return course([event for event in read_events(file) if event])
     except OSError:
         return ()
-
-
-def course(events: Sequence[Event]) -> tuple[float, ...]:
-    """The values of the metric that the newest epoch puts first, over the epochs of its fold; empty without one."""
-    epochs = [event for event in events if event.kind == "epoch" and event.figures]
-    if not epochs:
-        return ()
-    name, fold = next(iter(epochs[-1].figures)), epochs[-1].repeat_and_fold
-    of_fold = (event.figures for event in epochs if event.repeat_and_fold == fold)
-    return tuple(figures[name] for figures in of_fold if name in figures)
 
 
 def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTEM_CLOCK) -> Iterator[Status]:

@@ -26,9 +26,9 @@ _OWN_PROGRAMS = ("python", "pip", "activate", "Activate", "deactivate")  # of ea
 _SYSTEM_PROGRAMS = (Path("/usr/bin"), Path("/bin"), Path("/usr/sbin"))  # on the path in any case, and thousands
 _RUNS = ".run"
 _PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
-# All programs of the installation are links to this one. The first lines of its scripts name the installed interpreter,
-# which does not know the session's packages: so they are run with the session's. (If that name is long, the script is
-# one of the shell, which starts the interpreter.)
+# All programs of the installation are hard links to this one. The first lines of its scripts name the installed
+# interpreter, which does not know the session's packages: so they are run with the session's. (If that name is long,
+# the script is one of the shell, which starts the interpreter.)
 _OTHERS = """#!{python}
 import os, runpy, sys
 path = os.path.join({folder!r}, os.path.basename(sys.argv[0]))
@@ -144,9 +144,12 @@ class Layer:
             _write_program(programs / name, _PIP.format(python=self.python))
         folder, own = str(self._seen(installed.programs)), os.fsencode(installed.programs / "python")
         _write_program(programs / _RUNS, _OTHERS.format(python=self.python, folder=folder, own=own))
-        here = os.fspath(programs)
+        # There are many, and a hard link makes no file: on some file systems that takes a millisecond, a link none.
+        here, is_linked = os.fspath(programs), True
         for name in _other_programs(installed):
-            os.symlink(_RUNS, f"{here}/{name}")  # noqa: PTH211  # there are many
+            if is_linked := is_linked and _has_linked(f"{here}/{_RUNS}", f"{here}/{name}"):
+                continue
+            os.symlink(_RUNS, f"{here}/{name}")  # noqa: PTH211
 
     def _seen(self, path: Path) -> PurePath:
         """A path of the installation as the session sees it."""
@@ -177,6 +180,15 @@ def _other_programs(installed: Interpreter) -> Iterator[str]:
         for entry in entries:
             if not entry.name.startswith(_OWN_PROGRAMS) and not entry.is_dir(follow_symlinks=False):
                 yield entry.name
+
+
+def _has_linked(file: str, path: str) -> bool:
+    """Makes a hard link, and returns whether the file system has any."""
+    try:
+        os.link(file, path)
+    except OSError:
+        return False
+    return True
 
 
 def _write_program(path: Path, text: str) -> None:

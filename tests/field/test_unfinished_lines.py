@@ -16,7 +16,7 @@ from coordinator.cli.terminal import LogPrinter
 from coordinator.project.result_settings import MetricsSettings
 from coordinator.results import Sources, log_lines
 from coordinator.results.events import event_of
-from coordinator.runs.refresh import newest_first
+from coordinator.runs.refresh import newest_first, reported
 from coordinator.target.protocol import LogRecord
 from model_src.output.report import Report
 
@@ -72,7 +72,7 @@ def test_every_event_is_read_wherever_it_stands(text: str, lines: list[str]) -> 
     """In a log and a live log, however it is cut into records; the text beside it is shown as before."""
     for size in (len(text), 7, 1):
         assert list(log_lines(_records(text, size))) == lines
-    last = next(newest_first(_records(text, 9), MetricsSettings()), None)
+    last = next(newest_first(list(reported(_records(text, 9), MetricsSettings()))), None)
     assert last == [found for line in lines if (found := event_of(line))][-1]
 
 

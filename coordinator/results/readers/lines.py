@@ -33,8 +33,8 @@ class LineReader:
         self._best_follows = False
 
     def may_wait(self, line: str) -> bool:
-        """Whether a line may be read after those behind it: of a COORD line, they say the same before and after it."""
-        return line.startswith(EVENT_PREFIX) and not self._best_follows
+        """Whether a line may be read at any time, with `event_of`: a COORD line in which nothing else is looked for."""
+        return line.startswith(EVENT_PREFIX) and not self._best_follows and not self._patterns
 
     def event(self, line: str) -> Event | None:
         """What the line reports; None if it reports nothing."""

@@ -11,7 +11,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.project.result_settings import MetricsSettings
 from coordinator.results.events import Event
-from coordinator.runs.refresh import current_log, newest_first, refresh_run
+from coordinator.runs.refresh import current_log, newest_first, refresh_run, reported
 from coordinator.target.protocol import Attempt, LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import BARE
@@ -145,7 +145,7 @@ def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger)
 
 
 def _last_event(records: list[LogRecord]) -> Event | None:
-    return next(newest_first(records, MetricsSettings()), None)
+    return next(newest_first(list(reported(records, MetricsSettings()))), None)
 
 
 def test_the_last_event_worth_showing() -> None:
