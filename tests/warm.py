@@ -84,7 +84,7 @@ def started_warm(
         out, err = (Path(folder, name) for name in ("out", "err"))
         os.mkfifo(out)
         with (
-            _Process(_server(loaded), [module, *arguments], cwd, env, [out, err]) as process,
+            _Process(_server(loaded, ()), [module, *arguments], cwd, env, [out, err]) as process,
             out.open(encoding="utf-8") as output,
         ):
             started = Started(process.id, output)
@@ -204,7 +204,7 @@ def _start_supervisor(
 def starter_of_commands() -> socket.socket:
     """Where the process is asked that forks supervisors, and the programs of `tests.forked`."""
     with _ONE_SERVER:
-        starter = _server(COMMANDS).starter
+        starter = _server(COMMANDS, ()).starter
     assert starter is not None
     return starter
 
@@ -219,7 +219,8 @@ class _Server:
 
 
 @functools.cache
-def _server(loaded: tuple[str, ...], within: tuple[str, ...] = ()) -> _Server:
+def _server(loaded: tuple[str, ...], within: tuple[str, ...]) -> _Server:
+    """The one that is running, or a new one. No default: to the cache, a value that is left out is another one."""
     sockets: tuple[socket.socket, ...] = ()
     if loaded == COMMANDS and sys.platform == "linux":
         sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
