@@ -224,7 +224,7 @@ class _Server:
 
 @functools.cache
 def _server(loaded: tuple[str, ...], within: tuple[str, ...]) -> _Server:
-    """One for the same arguments. (With a default, a call without it would get another one.)"""
+    """The one that is running, or a new one. No default: to the cache, a value that is left out is another one."""
     sockets: tuple[socket.socket, ...] = ()
     if loaded == COMMANDS and sys.platform == "linux":
         sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -5,59 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from kagglesdk.competitions.services.competition_api_service import CompetitionApiClient
-from kagglesdk.competitions.types.competition_api_service import (
-    ApiCreateCodeSubmissionRequest,
-    ApiGetSubmissionRequest,
-)
 
 from coordinator.errors import UsageError
 from coordinator.project import init
 from coordinator.project.experiment import experiment_names, resolve
 from coordinator.project.project import find_project
-from model_src.data.labels import read_labels
-from model_src.score import competition_score
-from runner_test.samples import SampleData, write_sample_data
-from runner_test.server import running_server
-from runner_test.store import Store
-from tests.coordinator.command import Coord, delete_kernels
-from tests.model_src.session_root import make_narrow
+from tests.coordinator.command import Coord
+from tests.coordinator.new_project import made as made, submitted
 from tests.paths import ROOT
-from tests.runner_test.local import Local, eventually, fill
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a new project's folder, which is empty; what still runs there at the end is stopped."""
-    root = tmp_path / "my_project"
-    root.mkdir()
-    yield Coord(root, {**os.environ, "COORD_TARGET": "local"})
-    delete_kernels(root / ".coord" / "local-kaggle")
-
-
-def _scores(coord: Coord, competition: str, kernel: str, *, version: int = 1) -> tuple[float, float]:
-    """Public and private score of a version of the kernel."""
-    store = Store(coord.root / ".coord" / "local-kaggle")
-    with running_server(store.root) as server:
-        api = CompetitionApiClient(Local(server.url, store).http("ada"))
-        request = fill(
-            ApiCreateCodeSubmissionRequest(),
-            competition_name=competition,
-            kernel_owner="ada",
-            kernel_slug=kernel,
-            kernel_version=version,
-            file_name="submission.csv",
-        )
-        one = fill(ApiGetSubmissionRequest(), ref=api.create_code_submission(request).ref)
-        eventually(lambda: api.get_submission(one).status.name != "PENDING", "it is scored")
-        found = api.get_submission(one)
-    assert found.status.name == "COMPLETE", found.error_description
-    return float(found.public_score), float(found.private_score)
 
 
 def test_minimal_goes_to_a_score(made: Coord) -> None:
@@ -85,38 +44,8 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
     events = [json.loads(line) for line in (results / "metrics.jsonl").read_text().splitlines()]
     last = [each["metrics"]["val/accuracy"] for each in events if each["event"] == "epoch" and each["epoch"] == 20]
     assert last == [each["value"] for each in summary["metrics"][0]["folds"]]
-    scores = _scores(made, "titanic", "my-project-base")
+    scores = submitted(made, "titanic", "my-project-base")
     assert min(scores) > 0.6
-
-
-@pytest.mark.slow
-def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
-    """The model source of this repository, small and narrow: dry run, push, continue, submission, score."""
-    made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
-    make_narrow(made.root)
-    data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
-    write_sample_data(data, SampleData(images=8, test_images=4, size=64))
-    small = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")
-    narrow = ("model.channels=16", "model.box_features=32")
-    few = ("evaluate.oracle=false", "evaluate.ablation=false", "evaluate.worst=0")
-    sets = [word for each in (*small, *narrow, *few) for word in ("--set", each)]
-    made("dry-run", *part, *sets)
-    solution = made.root / ".coord" / "sample-data-solution.csv"
-    made.here("local", "add-dataset", "local/siim-sample", str(data))
-    made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
-    once = ("folds.run=[0]", "train.epochs=1", "train.stop_after_steps=1")
-    made.here("push", *part, *sets, *(word for each in once for word in ("--set", each)), "--wait")
-    made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
-    ends = [made.session_root("my-project-smoke", version) / "working" for version in (1, 2)]
-    first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)
-    assert (first["status"], second["status"]) == ("incomplete", "complete")
-    assert second["resumed"]["from"] == "ada/my-project-smoke"
-
-    public, private = _scores(made, "siim", "my-project-smoke", version=2)
-    # One of the four is in the public part.
-    submitted = ends[1] / "submission.csv"
-    whole = competition_score(submitted, solution, read_labels(solution).keys())
-    assert (public + 3 * private) / 4 == pytest.approx(whole, abs=1e-4)
 
 
 def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ SIZE = 64
 
 
 @pytest.fixture(scope="module", params=[0, 1])
-def model(request: pytest.FixtureRequest) -> Iterator[MaskRCNN]:
+def model(request: pytest.FixtureRequest, narrow_here: None) -> Iterator[MaskRCNN]:
     """A detector with random weights: many wrong detections."""
     with one_thread():
         torch.manual_seed(request.param)

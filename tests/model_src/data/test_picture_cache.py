@@ -15,6 +15,7 @@ import pytest
 
 from model_src.data.picture_cache import HEAD, DecodedImage, PictureCache, picture_key
 from model_src.data.pictures import Pictures, decode, find_dicoms, read_pictures
+from runner_test.samples import SampleData, write_sample_data
 from tests.model_src.session_root import PROJECT
 
 GIB = 2**30
@@ -119,8 +120,7 @@ def test_picture_that_another_run_pushed_out(sample_data: Path, tmp_path: Path) 
 def test_killed_run_is_resumed(tmp_path: Path) -> None:
     """A killed process leaves complete entries only; the next one decodes only the rest."""
     source = tmp_path / "source"
-    command = [sys.executable, "-m", "runner_test.samples", str(source), "--images", "300", "--size", "128"]
-    subprocess.run(command, check=True, cwd=PROJECT, capture_output=True)
+    write_sample_data(source, SampleData(images=160, test_images=0, size=128))
     code = (
         "from pathlib import Path; from tests.model_src.data.test_picture_cache import read; "
         f"read(Path({str(source)!r}), Path({str(tmp_path / 'cache')!r}), size=128)"
@@ -131,9 +131,9 @@ def test_killed_run_is_resumed(tmp_path: Path) -> None:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
     whole = len(list((tmp_path / "cache").glob("*.px")))
-    assert 20 <= whole < 300
+    assert 20 <= whole < 160
     resumed, cache = read(source, tmp_path / "cache", size=128)
-    assert (resumed.counts, cache.refused) == ({"kept_before": whole, "decoded": 300 - whole}, 0)
+    assert (resumed.counts, cache.refused) == ({"kept_before": whole, "decoded": 160 - whole}, 0)
     check(resumed)
 
 

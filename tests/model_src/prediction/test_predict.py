@@ -23,7 +23,7 @@ from tests.model_src.networks import CPU, FEW, SMALL, noise, one_thread
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[nn.Module]:
+def model(narrow_here: None) -> Iterator[nn.Module]:
     """A detector with random weights, for images of 64 pixels."""
     with one_thread():
         torch.manual_seed(1)

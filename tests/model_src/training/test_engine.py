@@ -28,6 +28,8 @@ from model_src.training.optim import Precision, build_optimizer, choose_precisio
 
 CPU = torch.device("cpu")
 
+pytestmark = pytest.mark.usefixtures("narrow_here")
+
 
 def small_model(**model: bool) -> nn.Module:
     """An untrained detector of images of 64 pixels, always the same."""
