@@ -7,11 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from runner_test.sessions.interpreter import Interpreter, Layer, interpreter
 
 
-def test_the_programs_of_an_installation(tmp_path: Path) -> None:
+def _refused(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("hard_links", [True, False], ids=["hard links", "a file system without them"])
+def test_the_programs_of_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool) -> None:
     """Its scripts run with the session's Python, whatever their first line says; other programs are its own."""
+    if not hard_links:
+        monkeypatch.setattr(os, "link", _refused)
     programs = tmp_path / "a folder" / "bin"
     programs.mkdir(parents=True)
     own = programs / "python"
@@ -37,6 +46,7 @@ def test_the_programs_of_an_installation(tmp_path: Path) -> None:
         command = [str(tmp_path / "layer" / "bin" / name), "a b"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    assert (tmp_path / "layer" / "bin" / "says").is_symlink() == (not hard_links)
     assert run("says") == f"['a b'] {layer.python} __main__"
     assert (run("long"), run("shell")) == ("long", "shell")
 
