@@ -46,8 +46,6 @@ COMMANDS = (
 """What `coord`, the supervisor of a session, and Kaggle's own client load."""
 TRAINING = ("numpy", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
 """The libraries that the model source imports. Each process loads the model source itself again."""
-_LARGE_PAGES = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""Of the server of commands: Linux puts its memory into large pages, and forks it in half of the time."""
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "OMP_")
 _AT_THE_START = dict(os.environ)
 _ONE_SERVER = threading.Lock()
@@ -235,7 +233,6 @@ def _server(loaded: tuple[str, ...], within: tuple[str, ...]) -> _Server:
         stdout=subprocess.PIPE,
         text=True,
         cwd=PROJECT,
-        env={**os.environ, **(_LARGE_PAGES if loaded == COMMANDS else {})},
         start_new_session=True,
         pass_fds=numbers,
     )

@@ -73,6 +73,7 @@ def test_every_command_for_kernels(local: Local, tmp_path: Path) -> None:
     second = local.version("by-command", 2)
     assert (second.machine_shape, local.store.kernels()[0].title) == ("NvidiaL4", "By command")
     assert local.store.kernels()[0].is_private
+    local.reach("by-command", "COMPLETE")  # the list below is of those with output
 
     found = kaggle(
         *(local, tmp_path, "kernels", "list", "--mine", "--language", "python", "--kernel-type", "script"),
