@@ -2,6 +2,7 @@
 #
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
+#   make test-all  the same with the tests that a release needs, too: the wheel in new environments, `kill -9` at random, ...
 #   make test-clusters  the tests with a real Slurm, sshd and Ray, which it installs first (apt as root, pip)
 #   make bench   speed, as ratios to other programs in the same run
 #   make gpu-check  what only a graphics card shows: speed, memory, the same numbers again   (at most five minutes)
@@ -20,6 +21,7 @@ PIP_ARGS ?=
 # One more than the smallest machine that tests run on has processors, because many tests wait for other programs.
 # With two more, the same tests took 1.25 times as long there, and 1.5 times as much of the processors.
 JOBS ?= 3
+SELECT ?= not release
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
@@ -28,7 +30,7 @@ SAMPLE := .coord/sample-data
 # A module that uses one of these may do what another system has not.
 OF_THE_SYSTEM := ^ *(import|from) (os|signal|socket|select|selectors|fcntl|msvcrt|winreg|resource|pty|tty|termios|ctypes|mmap|psutil|multiprocessing|asyncio|errno|time|syslog|pwd|grp|readline|shutil|subprocess|webbrowser)\b|sys\.platform
 
-.PHONY: help demo test test-clusters tests quick lint types format bench gpu-check live-check docs reference mutants clean install
+.PHONY: help demo test test-all test-clusters tests quick lint types format bench gpu-check live-check docs reference mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -63,7 +65,10 @@ test: lint
 tests: $(READY)
 	@# In a new checkout: once before them all, or each process would compile every test module for itself.
 	-@test -d tests/__pycache__ || $(BIN)/python -m pytest --collect-only -qq >/dev/null
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "$(SELECT)"
+
+test-all:
+	@$(MAKE) --no-print-directory test SELECT=
 
 test-clusters: $(READY) $(RAY_ENVIRONMENT)/bin/ray
 	apt-get install -y --no-install-recommends slurm-wlm munge slurmdbd mariadb-server openssh-server openssh-client
@@ -75,7 +80,7 @@ $(RAY_ENVIRONMENT)/bin/ray:
 	$(RAY_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check 'ray[default]>=2.49'
 
 quick: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not release"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -238,6 +238,7 @@ def test_a_style_goes_all_the_way(coord: Coord, style: Style, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("coord", "style"), [(s, s) for s in SLOW_STYLES], ids=[s.sample for s in SLOW_STYLES], indirect=["coord"]

@@ -30,7 +30,7 @@ from tests.installed import (
 )
 from tests.paths import SAMPLES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 COMMANDS = 12
 LINES = 10

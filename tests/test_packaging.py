@@ -124,12 +124,14 @@ def test_the_sdist_has_all_that_the_wheel_needs(wheel: Path, tmp_path: Path) -> 
         }
 
 
+@pytest.mark.release
 def test_the_base_install_is_light(installed: Path) -> None:
     """It contains no training library and no HTTP server."""
     for module in ("torch", "numpy", "pandas", "pydicom", "starlette"):
         assert run_program(installed / "python", "-c", f"import {module}", cwd=installed).returncode == 1, module
 
 
+@pytest.mark.release
 def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project: Path) -> None:
     """help, experiments, show and build work; the built kernel is the same as that of the checkout."""
     coord = installed / "coord"
@@ -144,6 +146,7 @@ def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project:
     assert (project / "build" / "lr001_step4" / "kernel.py").read_bytes() == there
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("template", ["minimal", "mask-rcnn"])
 def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, template: str) -> None:
     """The files are the same as those of the checkout, and a kernel can be built from them."""
@@ -160,6 +163,7 @@ def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, templa
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.release
 def test_the_base_install_pushes_watches_and_fetches(
     installed: Path, project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -179,6 +183,7 @@ def test_the_base_install_pushes_watches_and_fetches(
     assert (tiny / "results" / "base" / "kaggle-v1" / "metrics.json").is_file()
 
 
+@pytest.mark.release
 def test_a_missing_extra_is_named(installed: Path, project: Path) -> None:
     """The local Kaggle needs an extra; the error names the command that installs it."""
     done = run_program(installed / "coord", "push", "--exp", "lr001_step4", "--target", "local", cwd=project)

@@ -51,6 +51,7 @@ def _sets(*settings: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_smoke_learns_the_sample_data(project: Path, tmp_path: Path) -> None:
     """The experiment of the demo, with one of its two folds: its dice is at least 0.10 above the all-empty score.
 

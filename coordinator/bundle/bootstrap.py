@@ -142,14 +142,20 @@ def new_session(contents: dict[str, bytes], config: str) -> Path:
     """
 
     def fill(session: Path) -> None:
-        (session / "sources").mkdir()
-        for path, data in contents.items():
-            (session / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
-            (session / "sources" / path).write_bytes(data)
+        write_files(session / "sources", contents)
         if config:
             (session / CONFIG_FILE).write_text(config, encoding="utf-8")
 
     return own_folder("sources", fill)
+
+
+def write_files(folder: Path, contents: dict[str, bytes]) -> None:
+    """Writes path -> content below a new folder. (For many files, pathlib takes twice as long as the writing.)"""
+    for parent in {os.path.dirname(path) for path in ["", *contents]}:
+        os.makedirs(os.path.join(folder, parent), exist_ok=True)
+    for path, data in contents.items():
+        with open(os.path.join(folder, path), "wb") as file:
+            file.write(data)
 
 
 def own_folder(what: str, fill: Callable[[Path], None]) -> Path:

@@ -45,6 +45,7 @@ def environment(*folders: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_every_part_measures(tmp_path: Path) -> None:
     """Every row has a figure or what has to hold, but those that only a card can have; the table has the same rows."""
     arguments = ["--device", "cpu", "--size", "tiny", "--json", str(tmp_path / "check.json")]

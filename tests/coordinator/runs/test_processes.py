@@ -30,6 +30,7 @@ def _times(table: str, row: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_kill_9_at_random_points_of_push_and_fetch() -> None:
     """After each kill: no session without a run, none twice, none open; no half file; what is asked again completes."""
     table = _benchmark("benchmarks.kills", "--kills", str(KILLS), "--seed", str(SEED), seconds=280)
