@@ -43,28 +43,15 @@ TINY: dict[str, Any] = {
 }
 """A config that trains in a few seconds and hardly learns."""
 
-# torchvision and each optimizer load the compiler (torch._dynamo), with sympy and all that is distributed. The model is
-# not compiled: they ask only whether it could be, and mark what must not be.
-_WITHOUT_COMPILER = """
-import sys
-import types
-
-compiler, utils = types.ModuleType("torch._dynamo"), types.ModuleType("torch._dynamo.utils")
-compiler.utils, compiler.__path__ = utils, []
-compiler.disable = lambda function, *_, **__: function
-utils.is_compile_supported = lambda device: False
-sys.modules |= {each.__name__: each for each in (compiler, utils)}
-"""
-
 
 def make_narrow(project: Path, part: int = 8) -> None:
     """Gives a project's copy of the model source networks with 1/part of the channels, as narrow/sitecustomize.py does.
 
-    It looks for unreachable objects as rarely as tests/guard says, too, and does not load torch's compiler: three
-    quarters of the time in which it loads torch. For sessions of a local Kaggle, which take no PYTHONPATH from the tests.
+    It looks for unreachable objects as rarely as tests/guard says, too: half of the time in which it loads torch. For
+    sessions of a local Kaggle, which take no PYTHONPATH from the tests.
     """
     with (project / "model_src" / "__init__.py").open("a", encoding="utf-8") as file:
-        file.write(f"\nimport gc\n\ngc.set_threshold(200_000)\n{_WITHOUT_COMPILER}")
+        file.write("\nimport gc\n\ngc.set_threshold(200_000)\n")
     with (project / "model_src" / "network" / "build.py").open("a", encoding="utf-8") as file:
         file.write(
             "\n\nfrom torchvision.models.resnet import ResNet as _ResNet\n\n_wide = _ResNet._make_layer\n"
