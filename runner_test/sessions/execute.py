@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -22,19 +23,20 @@ _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 # loses its parent (a daemon forks twice), so that all processes of the session stay its descendants, and can be found,
 # measured and killed. It writes the program's exit code, and lives on until it is killed as the last one.
 # macOS has no prctl: there it watches the supervisor itself, and a daemon that leaves the session is not found.
-_LAUNCHER = """
-import ctypes, os, signal, sys, time
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+# (The module signal, which has names for these numbers, takes half as long to load as the interpreter.)
+_LAUNCHER = f"""
+import ctypes, os, sys, time
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, SIGKILL = 1, 36, {signal.SIGKILL:d}
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 def follow(parent):
     if prctl:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, SIGKILL)
     if os.getppid() != parent:
         sys.exit("the session's supervisor has ended")
 def watch(parent):
     while os.getppid() == parent:
         time.sleep(0.2)
-    os.killpg(0, signal.SIGKILL)
+    os.killpg(0, SIGKILL)
 supervisor, told = int(sys.argv[1]), int(sys.argv[2])
 follow(supervisor)
 os.set_inheritable(told, False)
@@ -52,7 +54,8 @@ while True:
     try:
         ended, status = os.wait()
     except ChildProcessError:
-        signal.pause()
+        time.sleep(3600)
+        continue
     if ended == program:
         os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
 """

@@ -6,7 +6,6 @@ which is removed at its end. No record, log or message has a value.
 
 import json
 import os
-import shutil
 import stat
 import tomllib
 from pathlib import Path
@@ -21,7 +20,7 @@ def provide(folder: Path, secrets: dict[str, str], *, internet: bool) -> None:
     """Make `folder` with the modules, and with what they answer from. Without the internet they answer nothing."""
     folder.mkdir()
     for module in _STAND_INS.glob("*.py"):
-        shutil.copyfile(module, folder / module.name)
+        (folder / module.name).write_bytes(module.read_bytes())
     answers = folder / "session.json"
     answers.touch(mode=0o600)
     answers.write_text(json.dumps({"internet": internet, "secrets": secrets if internet else {}}), encoding="ascii")

@@ -27,14 +27,28 @@ def members(leader: int) -> list[psutil.Process]:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """A process and its descendants, if they live. An ended process has none, so the costly search is left out."""
+    """A process and its descendants, if they live. The search looks at all processes: it is left out if it has none."""
     try:
         process = psutil.Process(pid)
         if not _is_living(process):
             return []
+        if not _may_have_children(pid):
+            return [process]
         return [process, *filter(_is_living, process.children(recursive=True))]
     except psutil.NoSuchProcess:
         return []  # it has just ended
+
+
+def _may_have_children(pid: int) -> bool:
+    """Whether any of the process's threads has a child, if the kernel tells (Linux, with CONFIG_PROC_CHILDREN).
+
+    Its list of several may lack some that end at that moment, but it is empty only if there is none.
+    """
+    told = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    try:
+        return not told or any(children.read_bytes() for children in told)
+    except OSError:
+        return True  # one of the threads has just ended
 
 
 def _session(pid: int) -> int | None:
