@@ -261,8 +261,8 @@ def _comment(github: GitHub, file: Path, name: str = "base", **variables: str) -
         "GITHUB_TOKEN": github.token,
         "PULL_REQUEST": "7",
     }
-    return subprocess.run(
-        [sys.executable, ROOT / "action" / "comment.py", file, name],
+    return forked.run(
+        [sys.executable, "-c", forked.SCRIPT, ROOT / "action" / "comment.py", file, name],
         env={**os.environ, **known, **variables},
         capture_output=True,
         text=True,

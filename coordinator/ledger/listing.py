@@ -68,7 +68,10 @@ def rows(
         """A row with every column that one of the named runs has; empty if there are none."""
         return next(iter(rows_of(ledger, ledger.selected(named))), {})
 
-    table = rows_of(ledger, _ordered(ledger, which, sort, limit, of_all))
+    found = _ordered(ledger, which, sort, limit, of_all)
+    # The columns that every run has need no run's config, metadata or metrics.
+    is_plain = bool(columns) and set(columns) <= set(ALWAYS)
+    table = _keyed(ledger, found) if is_plain else rows_of(ledger, found)
     if columns:
         names = {name: _column_of(name, table, of_all) for name in columns}
         table = [{name: row.get(column) for name, column in names.items()} for row in table]

@@ -87,18 +87,19 @@ def test_what_ends_a_log_that_is_followed_leaves_nothing_behind(
 def test_a_time_limit_is_no_end(steps: MakeSteps) -> None:
     """Warned, saved, requeued by its own job: one run with two starts, one log, and the results of one start."""
     coord = steps('time = "1"', "signal_before = 55")
-    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.2", "--set", "train.steps=150")
-    coord("push", "--exp", "base", *UNI, "--force", "--set", "train.steps=150")
+    # Slurm looks at its limits every 30 s: the first start takes longer than that, and the second one none of it.
+    coord("push", "--exp", "base", *UNI, "--set", "train.seconds=0.5", "--set", "train.steps=80")
+    coord("push", "--exp", "base", *UNI, "--force", "--set", "train.steps=80")
     until(lambda: '"next": "requeue"' in _attempts(coord))
     until(lambda: "was stopped, waits for its 2nd start" in _row(coord, "uni-v1"))
     until(lambda: '"next": "end"' in _attempts(coord))
-    assert re.search(r"COMPLETE .* (2nd|3rd) start", _row(coord, "uni-v1"))
+    assert re.search(r"COMPLETE .* 2nd start", _row(coord, "uni-v1"))
     assert "COMPLETE" in _row(coord, "uni-v2")
     straight = _oof(coord, 2)
 
     log = coord("logs", "--exp", "base", *UNI, "--version", "1").stdout
     assert log.count("begun at the start") == 1
-    assert log.count("\nsaved\n") == log.count("begun at a saved step") >= 1
+    assert log.count("\nsaved\n") == log.count("begun at a saved step") == 1
     assert _oof(coord, 1) == straight
 
 

@@ -18,6 +18,7 @@ import pytest
 from click import Command
 from click.testing import CliRunner, Result
 
+from coordinator.clock import Clock
 from coordinator.target.kaggle import Kaggle
 from runner_test.store import Store
 from tests import forked
@@ -60,7 +61,8 @@ class Coord:
             command = _command()
             defaults = Kaggle.__init__.__kwdefaults__
             assert defaults
-            patch.setitem(defaults, "sleep", lambda seconds: None)
+            assert "clock" in defaults
+            patch.setitem(defaults, "clock", Clock(sleep=lambda seconds: None))
             done = CliRunner().invoke(command, arguments, prog_name="coord", env=dict(self.environment))
         assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}\n{done.exception!r}"
         return done

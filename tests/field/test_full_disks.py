@@ -17,8 +17,9 @@ from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.command import Coord
 from tests.coordinator.wheels.made import index as index, write_wheel
 from tests.paths import ROOT, SAMPLES
-from tests.warm import COMMANDS, run_warm
+from tests.warm import run_warm
 
+LOADED = ("benchmarks.loaded", "runner_test.server")
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 FULL = "dd if=/dev/zero of=filler bs=64k >/dev/null 2>&1 || true; dd if=/dev/zero of=rest bs=1 >/dev/null 2>&1 || true"
 A_LITTLE_ROOM = f"{FULL}; truncate -s -65536 filler"
@@ -58,7 +59,7 @@ def _on_disk(coord: Coord, prepared: str, *command: str, below: str = ".") -> tu
         *("tests.field.own_disk", str(coord.root.parent / "mount"), str(folder), prepared, *command),
         cwd=coord.root,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        loaded=COMMANDS,
+        loaded=LOADED,
         within=NAMESPACE,
     )
     return done.returncode, done.stderr

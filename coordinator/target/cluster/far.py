@@ -1,6 +1,7 @@
 """The program on the far side: it is sent over the shell with each question, and answers that one (`far_answer`).
 
 The standard library only, and Python 3.6: login nodes have old ones. So annotations that need a newer Python are texts.
+What few answers need (`shutil`, `tempfile`) is loaded by those: it takes as long as an answer.
 It is no agent: it ends with its answer, and all that it knows is in the folders below the target's root:
 
     kernels/OWNER/SLUG/vN/     kernel.py (as it was sent), meta.json, starter.py, working/ (the output), log.jsonl,
@@ -15,10 +16,8 @@ import errno
 import json
 import os
 import re
-import shutil
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any, Dict
@@ -97,6 +96,9 @@ def write_file(path: str, text: str) -> None:
 
 def claim(request: Answer) -> Answer:
     """Makes the version of a run, with the files of `request`; the one that the run has already, if it has one."""
+    import shutil
+    import tempfile
+
     run, kernel = request["run"], kernel_folder(request["root"], request["owner"], request["slug"])
     os.makedirs(kernel, exist_ok=True)
     known = versions(kernel)
@@ -137,6 +139,8 @@ def run_of(kernel: str, version: int) -> "str | None":
 
 def withdraw(folder: str) -> None:
     """Takes back a claim for which there is no job and never was one."""
+    import shutil
+
     gone = f"{folder}.withdrawn-{os.getpid()}"
     os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
@@ -215,8 +219,11 @@ def record(folder: str) -> Answer:
 def silent_seconds(path: str) -> "float | None":
     """How long the starter has given no sign of life; None if it never did."""
     try:
+        last = os.stat(path).st_mtime
+        import tempfile
+
         with tempfile.TemporaryFile(dir=os.path.dirname(path)) as now:  # the same clock: that of the file system
-            return max(0.0, os.fstat(now.fileno()).st_mtime - os.stat(path).st_mtime)
+            return max(0.0, os.fstat(now.fileno()).st_mtime - last)
     except OSError:
         return None
 
@@ -299,6 +306,7 @@ def place(request: Answer) -> Answer:
     if sys.platform == "win32":
         raise NotImplementedError
     import pwd
+    import tempfile
 
     root = request["root"]
     os.makedirs(root, exist_ok=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from coordinator.target.cluster.shell import Shell, Stream
 from coordinator.text import clean
 
 _START = 'import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), "coord", "exec")); main()'
+_OURS = re.compile(r"^from coordinator\.\S+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 _PARTS = tuple(Path(__file__).with_name(name) for name in ("far.py", "far_answer.py"))
 _LINE_MAX = 1 << 28  # bytes of an answer
 _NO_SUCH_PROGRAM = 127
@@ -24,15 +25,8 @@ _NO_SUCH_PROGRAM = 127
 @functools.cache
 def program(*parts: Path) -> bytes:
     """The far side's program, with these modules behind it: what they import from coord is in the text before them."""
-    texts = []
-    for part in (*_PARTS, *parts):
-        text = part.read_text(encoding="utf-8")
-        lines = text.splitlines(keepends=True)
-        for node in reversed(ast.parse(text).body):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("coordinator."):
-                del lines[node.lineno - 1 : node.end_lineno]
-        texts.append("".join(lines))
-    return "\n".join(texts).encode("utf-8")
+    texts = (part.read_text(encoding="utf-8") for part in (*_PARTS, *parts))
+    return "\n".join(_OURS.sub("", text) for text in texts).encode("utf-8")
 
 
 @dataclass(frozen=True)

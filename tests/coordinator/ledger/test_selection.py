@@ -180,6 +180,8 @@ def test_the_order_is_that_of_the_same_rule_in_python(tmp_path: Path, seed: int)
     with _filled(tmp_path / "ledger.sqlite", seed) as ledger:
         every = ledger.runs(hidden=True)
         listed = {row["id"]: row for row in rows(ledger, Filter(hidden=True), columns=ALWAYS)}
+        whole = rows(ledger, Filter(hidden=True))
+        assert list(listed.values()) == [{name: row[name] for name in ALWAYS} for row in whole]
         for name in (*ALWAYS, "lr"):
             values = {run.id: run.config.get("lr") if name == "lr" else listed[run.id][name] for run in every}
             assert name == "lr" or all(values[run.id] == plain_row(run).get(name, values[run.id]) for run in every)

@@ -11,7 +11,7 @@ import errno
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,17 @@ class Patience:
         return self.seconds if self.seconds and method_of(url) == self.method else 30.0
 
 
+class PlannedFaults(Faults):
+    """They say whether the server may be away while it restarts."""
+
+    takes_server_down = False
+
+    def plan(self, plan: Iterable[Fault]) -> None:
+        planned = list(plan)
+        super().plan(planned)
+        self.takes_server_down = any(each.fault is Kind.DOWN for each in planned)
+
+
 @dataclass
 class World:
     """A project, its ledger, one complete run, and a Kaggle whose calls can be made to fail."""
@@ -80,7 +91,7 @@ class World:
     built: Build
     ledger: Ledger
     store: Store
-    faults: Faults
+    faults: PlannedFaults
     url: str
     patience: Patience
     right: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -100,9 +111,10 @@ class World:
         return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, clock=clock)
 
     def wait(self, seconds: float) -> None:
-        """Records a wait and shortens it: long enough for a server that restarts at once."""
+        """Records a wait. Only a server that is down needs some of it: to restart, if it does so at once."""
         self.waits.append(seconds)
-        time.sleep(min(seconds, 0.02))
+        if self.faults.takes_server_down:
+            time.sleep(min(seconds, 0.02))
 
     def give_up_on(self, method: str, seconds: float) -> None:
         """Sets the time-out for the answers of one method; 0 is that of all others."""
@@ -157,7 +169,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shutil.copytree(TINY, folder / "tiny")
     project = find_project(folder / "tiny")
     built = build_kernel(project, resolve(project, "base"))
-    store, faults = Store(folder / "kaggle"), Faults()
+    store, faults = Store(folder / "kaggle"), PlannedFaults()
     _hold_competitions(store.root, folder)
     with running_server(store.root, faults=faults, token_user="ada") as server, Ledger(project.ledger) as ledger:
         world = World(project, built, ledger, store, faults, server.url, Patience())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Train:
     steps: int = 3
     seconds: float = 0.0
-    """Of a step. They change no result."""
+    """Of a step of the first start, so that it can be stopped. They change no result."""
     resume_from: str | None = None
 
 

@@ -26,7 +26,7 @@ if saved.exists():
     state = json.loads(saved.read_text())
 print(f"begun at {'a saved step' if state['step'] else 'the start'}")
 while state["step"] < config["steps"]:
-    time.sleep(config["seconds"])
+    time.sleep(0.0 if saved.exists() else config["seconds"])
     state = {"step": state["step"] + 1, "value": hashlib.sha256(str(state["value"]).encode()).hexdigest()}
     if asked:
         Path("state.pth").write_text(json.dumps(state))
