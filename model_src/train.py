@@ -186,6 +186,7 @@ def run_experiment(run: Run) -> None:
     # After the submission, because a session that is stopped here has all results that are needed for it.
     with report.stage("explain"):
         explain(run, out_of_fold)
+    run.models.clear()  # the repeats need the memory of the device
 
     # Last, because a session that is stopped here has all other results.
     dice = {config.seed: mean_dice(out_of_fold)}
@@ -246,8 +247,8 @@ def prepare(
         path, size = weights[fold], config.data.image_size
         return build_model(config.model, config.proposals, image_size=size, weights=path, say=say)
 
-    # Weights that do not fit end the run here, before the images are read.
-    new_model(folds[0])
+    if weights[folds[0]] is not None:
+        new_model(folds[0])  # weights that do not fit end the run here, before the images are read
     earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
     if earlier is not None:
         check_earlier(earlier, config)

@@ -50,6 +50,10 @@ class Run:
     """The processes that share the run."""
     extra_seed: int | None = None
     """The seed of a repeat after the first; None in the first."""
+    models: dict[tuple[int, Weights], nn.Module] = field(default_factory=dict, init=False)
+    """The models that `kept_model` has returned: to build and to read one takes longer than to predict some images."""
+    values: dict[int, float] = field(default_factory=dict, init=False)
+    """Those that `value` has returned, and those of `models`."""
 
     @property
     def suffix(self) -> str:
@@ -71,9 +75,13 @@ class Run:
 
     def kept_model(self, fold: int, weights: Weights | None = None) -> nn.Module:
         """The trained model of a fold, on the device; `weights` None = those that predict.weights selects."""
-        model = self.new_model(fold)
-        model.load_state_dict(self._kept(fold)[STORED[weights or self.config.predict.weights]])
-        return model.to(self.device)
+        chosen = weights or self.config.predict.weights
+        if (fold, chosen) not in self.models:
+            content = self._read(fold)
+            model = self.new_model(fold)
+            model.load_state_dict(content[STORED[chosen]])
+            self.models[fold, chosen] = model.to(self.device)
+        return self.models[fold, chosen]
 
     @property
     def autocast(self) -> Callable[[], AbstractContextManager[None]]:
@@ -82,7 +90,9 @@ class Run:
 
     def value(self, fold: int) -> float:
         """The best value of the monitored metric in the training of a fold."""
-        return float(self._kept(fold)["value"])
+        if fold not in self.values:
+            self._read(fold)
+        return self.values[fold]
 
     def best_fold(self, folds: Sequence[int]) -> int:
         """The fold with the best value of the monitored metric; ties: the first one.
@@ -95,9 +105,11 @@ class Run:
         """The folds whose models predict the test images."""
         return [self.best_fold(folds)] if self.config.predict.folds == "best" else list(folds)
 
-    def _kept(self, fold: int) -> dict[str, Any]:
+    def _read(self, fold: int) -> dict[str, Any]:
         """The content of the file of a fold."""
-        return load_checkpoint(self.output / fold_file(fold, self.suffix))
+        content = load_checkpoint(self.output / fold_file(fold, self.suffix))
+        self.values[fold] = float(content["value"])
+        return content
 
     @property
     def parts(self) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch.distributed.elastic.multiprocessing.subprocess_handler import SubprocessHandler
+from torch.distributed.elastic.rendezvous import dynamic_rendezvous
 
 from tests.warm import run_as_main
 
@@ -61,4 +62,6 @@ def _popen(self: SubprocessHandler, args: Sequence[str], env: Mapping[str, str])
 
 if __name__ == "__main__":
     SubprocessHandler._popen = _popen  # type: ignore[method-assign]
+    # The name of the calling function, for notes that nobody reads: to find it takes most of the time of a start.
+    dynamic_rendezvous.get_method_name = lambda *_: ""
     run_as_main(sys.argv[1:])

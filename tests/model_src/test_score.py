@@ -7,7 +7,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model_src.data.labels import read_labels
 from model_src.data.rle import Mask, encode, union
 from model_src.score import (
     Scored,
@@ -48,18 +47,18 @@ def test_dice_of_two_masks() -> None:
     assert dice(left, empty) == dice(empty, left) == 0
 
 
-def test_all_empty_on_the_real_labels(real_labels: Path) -> None:
+def test_all_empty_on_the_real_labels(real_codes: Mapping[str, tuple[str, ...]]) -> None:
     """9 378 of 12 047 images have no mask: this is the score of an empty submission."""
     pictures = [
         scored(value=float(not codes), truth=sum(int(each) for code in codes for each in code.split()[1::2]))
-        for codes in read_labels(real_labels).values()
+        for codes in real_codes.values()
     ]
     assert all_empty(pictures) == mean_dice(pictures) == pytest.approx(9378 / 12047)
 
 
-def test_real_instances_are_united(real_labels: Path) -> None:
+def test_real_instances_are_united(real_codes: Mapping[str, tuple[str, ...]]) -> None:
     """For the image with ten masks, a single mask does not score 1, all of them do."""
-    codes = max(read_labels(real_labels).values(), key=len)
+    codes = max(real_codes.values(), key=len)
     truth = union(codes, 1024, 1024)
     assert dice(union(reversed(codes), 1024, 1024), truth) == 1
     assert 0 < dice(union(codes[:1], 1024, 1024), truth) < 1
@@ -159,7 +158,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_real_submission(real_labels: Path, competition_files: Path) -> None:
+def test_real_submission(real_labels: Path, competition_files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real submission has the score of the competition, and the known parts of its loss."""
     ids = competition_files / "stage1_sample_submission.csv"
     lines = run(competition_files / "stage1_submission_se154.csv", real_labels, "--ids", ids).stdout.splitlines()
@@ -175,19 +174,23 @@ def test_real_submission(real_labels: Path, competition_files: Path) -> None:
         (0.003644, 5),
         (0.045226, 198),
     ]
-    empty: dict[str, Any] = json.loads(run(ids, real_labels, "--ids", ids, "--json").stdout)
+    assert main([str(ids), str(real_labels), "--ids", str(ids), "--json"]) == 0
+    empty: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert empty["dice"] == empty["all_empty"] == pytest.approx(0.788630, abs=5e-7)
     assert (empty["dice_positive"], empty["dice_empty"], len(empty["split"]["missed"]["ids"])) == (0, 1, 290)
 
 
-def test_several_rows_an_image_score_like_one(tmp_path: Path, real_labels: Path) -> None:
+def test_several_rows_an_image_score_like_one(
+    tmp_path: Path, real_labels: Path, real_codes: Mapping[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
     """The label file as a submission, with several rows per image, scores 1, and so does its merged form."""
     merged = tmp_path / "merged.csv"
-    labels = {image_id: codes for image_id, codes in read_labels(real_labels).items() if len(codes) > 1}
+    labels = {image_id: codes for image_id, codes in real_codes.items() if len(codes) > 1}
     rows = [f"{image_id}, {encode(union(codes, 1024, 1024))}" for image_id, codes in labels.items()]
     merged.write_text("\n".join(["ImageId,EncodedPixels", *rows]))
     for submission, ids, images in ((real_labels, real_labels, 12047), (merged, merged, len(labels))):
-        found = json.loads(run(submission, real_labels, "--ids", ids, "--json").stdout)
+        assert main([str(submission), str(real_labels), "--ids", str(ids), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
         assert (found["images"], found["dice"]) == (images, 1)
     assert found["dice_empty"] is None
 

@@ -18,6 +18,9 @@ from model_src.data.rle import decode
 from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, started, train
 from tests.warm import run_warm
 
+BRIEF = changed(TINY, evaluate={"oracle": False, "ablation": False, "worst": 0})
+"""Without the analysis after the training, for tests that do not look at it."""
+
 
 def read(root: Path, name: str) -> dict[str, Any]:
     """A JSON file of the run's output."""
@@ -117,9 +120,7 @@ def test_starts_from_an_earlier_runs_model(finished_run: tuple[Path, str], sampl
     earlier = tmp_path / "input" / "notebooks" / "ann" / "earlier"
     earlier.parent.mkdir(parents=True)
     earlier.symlink_to(finished_run[0] / "working")
-    config = changed(
-        TINY, model={"weights": "fold1.pth"}, folds={"run": [0]}, train={"epochs": 1}, evaluate={"oracle": False}
-    )
+    config = changed(BRIEF, model={"weights": "fold1.pth"}, folds={"run": [0]}, train={"epochs": 1})
     done = train(tmp_path, config)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"(\d+) of \1 tensors loaded from fold1\.pth", done.stdout)) == 1
@@ -170,7 +171,7 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
     to_predict[1].write_bytes(b"not an image")
     root = tmp_path / "root"
     attach(root, source)
-    config = changed(TINY, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
+    config = changed(BRIEF, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
     done = train(root, config)
     left = read(root, "metrics.json")
     if unreadable == "stop":
@@ -201,7 +202,7 @@ def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) ->
         (source / name).symlink_to(sample_data / name)
     attach(tmp_path, source)
     config = changed(
-        TINY,
+        BRIEF,
         data={"limit": 12},
         folds={"run": [0]},
         train={"epochs": 9, "patience": 1},

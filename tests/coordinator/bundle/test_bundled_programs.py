@@ -105,7 +105,7 @@ spawn [[0, 1], [4, 9], [16, 25]]
 2
 """
 TORCH_RUN = """\
-21 __main__
+10 __main__ 11 __main__
 children ended with 1
 """
 # What import statements don't reach: `coord bundle --include` takes it.

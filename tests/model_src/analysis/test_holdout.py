@@ -160,6 +160,10 @@ def test_submission_is_the_best_folds(finished: Path, run: Run) -> None:
     }
     assert {row["ImageId"]: row["EncodedPixels"] for row in rows(finished, "submission.csv")} == masks
     assert run.predicting([0, 1]) == [best_fold(run)]
+    # Neither the other weights of the fold nor those of another run are taken for these, which are read once.
+    assert run.kept_model(best_fold(run)) is model
+    assert run.kept_model(best_fold(run), "best") is not model
+    assert replace(run).kept_model(best_fold(run)) is not model
     usual = replace(run.config, predict=replace(run.config.predict, folds="mean"))
     assert replace(run, config=usual).predicting([0, 1]) == [0, 1]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,6 @@ from model_src.analysis.oracle_summary import (
     summarize,
 )
 from model_src.data.dataset import collate
-from model_src.data.labels import read_labels
 from model_src.data.rle import decode
 from model_src.data.transfer import images_on_device
 from model_src.network.build import build_model
@@ -123,12 +121,13 @@ def test_all_oracles_together_are_perfect(model: MaskRCNN, truth: list[Truth], s
         assert all(np.array_equal(mask, each.united) for mask, each in zip(found, truth, strict=True))
 
 
-def test_all_oracles_together_are_perfect_on_real_masks(model: MaskRCNN, real_labels: Path) -> None:
+def test_all_oracles_together_are_perfect_on_real_masks(
+    model: MaskRCNN, real_codes: Mapping[str, tuple[str, ...]]
+) -> None:
     """The six images with the most masks of the competition: up to ten, more than the model may return."""
-    labels = read_labels(real_labels)
-    most = sorted(labels, key=lambda image_id: (-len(labels[image_id]), image_id))[:6]
+    most = sorted(real_codes, key=lambda image_id: (-len(real_codes[image_id]), image_id))[:6]
     full = (1024, 1024)
-    truth = [truth_of(tuple(decode(code, *full) for code in labels[each]), full, SIZE, CPU) for each in most]
+    truth = [truth_of(tuple(decode(code, *full) for code in real_codes[each]), full, SIZE, CPU) for each in most]
     assert max(len(each.masks) for each in truth) > SMALL.max_detections
     masks = replaced(model, truth, [BASELINE, frozenset(STAGES)])
     assert all(dice(mask, each.united) == 1.0 for mask, each in zip(masks[frozenset(STAGES)], truth, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,7 +27,6 @@ from model_src.data.folds import (
     train_and_validation,
     without_placeholders,
 )
-from model_src.data.labels import read_labels
 from model_src.data.load import Data
 from model_src.data.rle import area, parse, unite
 from model_src.files import write_csv
@@ -35,10 +34,9 @@ from tests.model_src.labelled import made_up
 
 
 @pytest.fixture(scope="module")
-def real_images(real_labels: Path) -> list[LabelledImage]:
+def real_images(real_codes: Mapping[str, tuple[str, ...]]) -> list[LabelledImage]:
     """The competition's 12 047 images with their areas."""
-    labels = read_labels(real_labels)
-    return [LabelledImage(image_id, area(unite(list(map(parse, codes))))) for image_id, codes in labels.items()]
+    return [LabelledImage(image_id, area(unite(list(map(parse, codes))))) for image_id, codes in real_codes.items()]
 
 
 def spread(fold_of: dict[str, int], images: Iterable[LabelledImage], n: int) -> int:

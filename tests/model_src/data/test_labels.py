@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +105,10 @@ def test_ids_of_a_file(tmp_path: Path) -> None:
     assert read_ids(path) == ["b", "a"]
 
 
-def test_statistics_are_what_counting_pixels_gives(real_labels: Path) -> None:
+def test_statistics_are_what_counting_pixels_gives(real_codes: Mapping[str, tuple[str, ...]]) -> None:
     """On the images with the most masks, all values equal those from drawn masks."""
-    labels = read_labels(real_labels)
-    few = {image_id: labels[image_id] for image_id in sorted(labels, key=lambda each: -len(labels[each]))[:12]}
+    most = sorted(real_codes, key=lambda each: -len(real_codes[each]))[:12]
+    few = {image_id: real_codes[image_id] for image_id in most}
     few["none"] = ()
     found = statistics_of(few, shape=(1024, 1024), mean_over=20)
     drawn = [np.array([decode(code, 1024, 1024) for code in codes]) for codes in few.values() if codes]
@@ -144,14 +144,16 @@ def test_figures_of_the_whole_file(real_labels: Path) -> None:
     assert found["union_mean"] < found["instance_sum_mean"]
 
 
-def test_published_statistics(real_labels: Path, competition_files: Path) -> None:
+def test_published_statistics(real_labels: Path, competition_files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The training images of the first stage, and their first 995 of 1 000: five published values, exactly."""
-    sample = competition_files / "stage1_sample_submission.csv"
-    everything = json.loads(run(real_labels, "--exclude", sample, "--json").stdout)
+    chosen = [str(real_labels), "--exclude", str(competition_files / "stage1_sample_submission.csv")]
+    assert main([*chosen, "--json"]) == 0
+    everything = json.loads(capsys.readouterr().out)
     assert (everything["images"], everything["positives"]) == (10675, 2379)
     masks_an_image = {"1": 1755, "2": 447, "3": 112, "4": 40, "5": 18, "6": 3, "7": 1, "8": 2, "10": 1}
     assert everything["masks_an_image"] == masks_an_image
-    lines = run(real_labels, "--exclude", sample, "--first", 995, "--images", 1000).stdout.splitlines()
+    assert main([*chosen, "--first", "995", "--images", "1000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["images", "995"]
     for text in (
         "pixels covered n times         1: 3184089  2: 141360  3: 4270",
@@ -161,10 +163,11 @@ def test_published_statistics(real_labels: Path, competition_files: Path) -> Non
         assert text in lines
 
 
-def test_choice_of_images(tmp_path: Path, real_labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_choice_of_images(
+    tmp_path: Path, real_labels: Path, real_codes: Mapping[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
     """--ids and --exclude select the same images; the first n are sorted as text, not as numbers."""
-    labels = read_labels(real_labels)
-    ids = list(labels)
+    ids = list(real_codes)
     some, others = tmp_path / "some.csv", tmp_path / "others.csv"
     some.write_text("ImageId\n" + "\n".join(ids[:3000]) + "\nunannotated\n")
     others.write_text("\n".join(ids[3000:]))
@@ -175,7 +178,7 @@ def test_choice_of_images(tmp_path: Path, real_labels: Path, capsys: pytest.Capt
     found, same = map(json.loads, texts)
     assert (found.pop("unannotated"), same.pop("unannotated")) == (1, 0)
     assert found == same
-    assert found["positives"] == sum(bool(labels[each]) for each in ids[:3000])
+    assert found["positives"] == sum(bool(real_codes[each]) for each in ids[:3000])
     assert list(choose({"b.10": (), "a": (), "b.9": ("1 2",)}, first=2, exclude=["a"])) == ["b.10", "b.9"]
 
 

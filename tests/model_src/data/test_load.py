@@ -137,6 +137,7 @@ def test_run_with_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
         "data": given,
         "folds": {"run": [0]},
         "train": {"epochs": 2, "negatives_per_positive": 0.0, "negatives_per_positive_end": 1.0},
+        "evaluate": {"oracle": False, "ablation": False, "worst": 0},
     }
     done = train(tmp_path, changed(TINY, **settings))
     assert done.returncode == 0, done.stderr

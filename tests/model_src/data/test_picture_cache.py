@@ -128,7 +128,7 @@ def test_killed_run_is_resumed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT) as process:
         while len(list((tmp_path / "cache").glob("*.px"))) < 20:
             assert process.poll() is None
-            time.sleep(0.001)
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     whole = len(list((tmp_path / "cache").glob("*.px")))
     assert 20 <= whole < 160

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from benchmarks.official import mask_to_rle, rle_to_mask
-from model_src.data.labels import read_labels
 from model_src.data.rle import (
     Mask,
     area,
@@ -123,12 +123,13 @@ def test_runs_that_touch_are_drawn() -> None:
     assert np.array_equal(draw(runs, 3, *span(runs, 3)), decode("1 4", 3, 4)[:, :2])
 
 
-def test_benchmark_runs(tmp_path: Path, real_labels: Path) -> None:
+def test_benchmark_runs(tmp_path: Path, real_codes: Mapping[str, tuple[str, ...]]) -> None:
     """With two images; it checks first that the results agree, and does not need pycocotools."""
-    labels = read_labels(real_labels)
-    two = sorted(labels, key=lambda image_id: len(labels[image_id]))[-2:]
+    two = sorted(real_codes, key=lambda image_id: len(real_codes[image_id]))[-2:]
     path = tmp_path / "two.csv"
-    path.write_text("\n".join(["ImageId,EncodedPixels", *(f"{each},{code}" for each in two for code in labels[each])]))
+    path.write_text(
+        "\n".join(["ImageId,EncodedPixels", *(f"{each},{code}" for each in two for code in real_codes[each])])
+    )
     done = run(path, "--images", 2, "--repetitions", 1, module="benchmarks.rle")
     assert done.returncode == 0, done.stderr
     assert re.search(r"\| official algorithm +\| +[\d.]+ \| +[\d.]+ \|", done.stdout)
@@ -141,9 +142,9 @@ def test_runs_that_touch_are_one() -> None:
     assert write(unite([parse("3 2 0 4")])) == encode(decode("3 2 0 4", 6, 3)) == "3 6"
 
 
-def test_real_masks_round_trip(real_labels: Path) -> None:
+def test_real_masks_round_trip(real_codes: Mapping[str, tuple[str, ...]]) -> None:
     """All 3 576 masks of the competition are encoded to the same text again, by pixels and by runs."""
-    codes = [code for each in read_labels(real_labels).values() for code in each]
+    codes = [code for each in real_codes.values() for code in each]
     assert len(codes) == 3576
     for code in codes:
         assert encode(decode(code, 1024, 1024)) == write(unite([parse(code)])) == " ".join(code.split())
