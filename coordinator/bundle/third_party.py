@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -153,18 +153,25 @@ def _ways_out(module: str, elsewhere: Mapping[str, str]) -> list[str]:
 
 
 def _installed(module: str) -> Distribution | None:
-    from importlib.metadata import distribution
+    from importlib.metadata import distributions
 
-    names = _distributions().get(module)
-    return distribution(names[0]) if names else None
+    return next((each for each in distributions() if _has(each, module)), None)
 
 
-@functools.cache
-def _distributions() -> Mapping[str, list[str]]:
-    """The distributions of each module that is installed. To find them reads a file of each."""
-    from importlib.metadata import packages_distributions
+def _has(found: Distribution, module: str) -> bool:
+    """Whether a distribution has the module at its top.
 
-    return packages_distributions()
+    `importlib.metadata.packages_distributions()` says so, too, but makes a path of each file of all distributions.
+    """
+    if declared := (found.read_text("top_level.txt") or "").split():
+        return module in declared
+    record = found.read_text("RECORD")
+    if record is not None and module not in record:
+        return False
+    return any(
+        module == (file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file.name))
+        for file in found.files or ()
+    )
 
 
 def _top_level(files: Sequence[SourceFile], entry: str, folders: Collection[str]) -> set[str]:

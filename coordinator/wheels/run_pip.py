@@ -28,11 +28,14 @@ PLATFORMS = (
 
 # pip has options for the Python and the platform, but takes the markers of requirements for those of its own Python.
 _LAUNCHER = """
-import json, sys
+import functools, json, sys
 sys.path.insert(0, sys.argv.pop(1))
 markers = json.loads(sys.argv.pop(1))
 import pip._vendor.packaging.markers as module
 module.default_environment = lambda: dict(markers)
+import pip._internal.req.req_file as lines
+if hasattr(lines, "build_parser"):  # it would make one for each of the image's packages
+    lines.build_parser = functools.cache(lines.build_parser)
 from pip._internal.cli.main import main
 sys.exit(main())
 """

@@ -42,28 +42,7 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
     `url_lifetime` is how many seconds a file's address is valid, which needs no other credentials.
     `app.state.stopping` is a function; open log streams end once it returns True.
     """
-    app = Starlette(
-        routes=[
-            Route("/api/v1/kernels/logs/stream/{owner}/{slug}", _log_stream),
-            Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
-            Route("/files/{owner}/{slug}/{number:int}/{name:path}", files.file),
-            Route("/data/{slug}/{name:path}", files.data_file),
-            Route("/dataset-files/{owner}/{slug}/{number:int}/{name:path}", files.dataset_file),
-            Route(f"/model-files/{_MODEL}/{{name:path}}", files.model_file),
-            Route("/submissions/{number:int}/{name:path}", files.submission_file),
-            Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
-            Route("/archives/datasets/{owner}/{slug}/{number:int}/{name}", files.dataset_archive),
-            Route(f"/archives/models/{_MODEL}/{{name}}", files.model_archive),
-            Route("/archives/competitions/{name}", files.data_archive),
-            Route("/archives/leaderboards/{name}", files.leaderboard_archive),
-            Route("/uploads/{token}", uploading.upload, methods=["PUT"]),
-            Route("/code/{owner}/{slug}", _page),
-            Route("/datasets/{owner}/{slug}", _dataset_page),
-            Route("/", _front_page),
-        ],
-        middleware=[Middleware(LoopbackOnly)],
-        exception_handlers=HANDLERS,
-    )
+    app = Starlette(routes=_ROUTES, middleware=[Middleware(LoopbackOnly)], exception_handlers=HANDLERS)
     app.state.store = store
     app.state.token = store.token()
     app.state.token_user = token_user
@@ -219,3 +198,24 @@ async def _response(request: Request, answer: Answer) -> Response:
     if isinstance(answer, LogOf):
         return await log_response(request, answer)
     return JSONResponse(answer if isinstance(answer, dict) else answer.to_dict())
+
+
+# Once for all servers of a process: each compiles a pattern, which together takes as long as the rest of an app.
+_ROUTES = (
+    Route("/api/v1/kernels/logs/stream/{owner}/{slug}", _log_stream),
+    Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
+    Route("/files/{owner}/{slug}/{number:int}/{name:path}", files.file),
+    Route("/data/{slug}/{name:path}", files.data_file),
+    Route("/dataset-files/{owner}/{slug}/{number:int}/{name:path}", files.dataset_file),
+    Route(f"/model-files/{_MODEL}/{{name:path}}", files.model_file),
+    Route("/submissions/{number:int}/{name:path}", files.submission_file),
+    Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
+    Route("/archives/datasets/{owner}/{slug}/{number:int}/{name}", files.dataset_archive),
+    Route(f"/archives/models/{_MODEL}/{{name}}", files.model_archive),
+    Route("/archives/competitions/{name}", files.data_archive),
+    Route("/archives/leaderboards/{name}", files.leaderboard_archive),
+    Route("/uploads/{token}", uploading.upload, methods=["PUT"]),
+    Route("/code/{owner}/{slug}", _page),
+    Route("/datasets/{owner}/{slug}", _dataset_page),
+    Route("/", _front_page),
+)

@@ -133,21 +133,20 @@ def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, S
     if path in found:
         return found[path]
     stat = path.stat()
-    tree = _tree(path, stat.st_mtime_ns, stat.st_size)
-    source = found[path] = SourceModule(project.relative(path), path, tree, folders, path.parent)
-    folders += [each for each in _added(tree, path, project.root) if each not in folders]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for name, module, there in _imported(node, source):
-                try:
-                    read = _read(project, module, folders, found)
-                    if name == "*":
-                        source.stars.append(read)
-                    else:
-                        source.imported[name] = (read, there)
-                except (SyntaxError, ValueError, OSError):
-                    continue  # the bundle tells of it; its flags are missing from the declaration
-    for statement in _top_level(tree):
+    parsed = _parsed(path, project.root, stat.st_mtime_ns, stat.st_size)
+    source = found[path] = SourceModule(project.relative(path), path, parsed.tree, folders, path.parent)
+    folders += [each for each in _added(parsed, project.root) if each not in folders]
+    for node in parsed.imports:
+        for name, module, there in _imported(node, source):
+            try:
+                read = _read(project, module, folders, found)
+                if name == "*":
+                    source.stars.append(read)
+                else:
+                    source.imported[name] = (read, there)
+            except (SyntaxError, ValueError, OSError):
+                continue  # the bundle tells of it; its flags are missing from the declaration
+    for statement in _top_level(parsed.tree):
         if isinstance(statement, Definition):
             source.defined[statement.name] = statement
         elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -158,17 +157,29 @@ def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, S
     return source
 
 
-def _added(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
+def _added(parsed: _Parsed, root: Path) -> Iterator[Path]:
     """The folders of the project that a module adds to sys.path."""
-    for text in additions_to_search_path(tree, Texts(tree, path, root)):
+    for text in parsed.added:
         place = (root / text).resolve()
         if place.is_dir() and place.is_relative_to(root):
             yield place
 
 
+@dataclass(frozen=True)
+class _Parsed:
+    """What is found in all of a file. A sweep asks for the same files once for each of its experiments."""
+
+    tree: ast.Module
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    added: tuple[str, ...]
+    """What it adds to sys.path."""
+
+
 @functools.lru_cache(maxsize=512)
-def _tree(path: Path, _changed: int, _size: int) -> ast.Module:
-    return ast.parse(path.read_bytes(), str(path))
+def _parsed(path: Path, root: Path, _changed: int, _size: int) -> _Parsed:
+    tree = ast.parse(path.read_bytes(), str(path))
+    imports = tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return _Parsed(tree, imports, tuple(additions_to_search_path(tree, Texts(tree, path, root))))
 
 
 def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:

@@ -164,6 +164,24 @@ def test_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_the_distribution_that_has_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its list of modules, or else by its files: a package, a single file; not by what lies below a package."""
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "a-decoy", files={"other/animals.py": "", "other/animals/__init__.py": ""})
+    install(tmp_path, "b-listed", files={"src/x.py": ""}, info={"top_level.txt": "listed\n"})
+    install(tmp_path, "c-package", files={"animals/__init__.py": ""})
+    install(tmp_path, "d-file", files={"single.py": ""})
+    with pytest.raises(BundleError) as caught:
+        check_third_party(_files(train="import animals, listed, single, src\n"), IMAGE)
+    found = [line.split()[0:4:3] for line in (caught.value.hint or "").splitlines()[:4]]
+    assert found == [
+        ["animals:", '["c-package"]'],
+        ["listed:", '["b-listed"]'],
+        ["single:", '["d-file"]'],
+        ["src:", "installed"],
+    ]
+
+
 def test_a_kernel_that_can_install_is_warned() -> None:
     """With the internet, a program may install what it needs first."""
     files = _files(pack__train="import zoo\n", pack__net="\nimport zoo\n")

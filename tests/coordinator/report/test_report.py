@@ -532,6 +532,8 @@ def test_in_a_browser(page: Page, project: Project) -> None:
 
     back = "getComputedStyle(document.body).backgroundColor"
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    # The page is told of the new scheme before its next frame is drawn.
+    page.run("new Promise(done => requestAnimationFrame(() => done(true)))", wait=True)
     button = "getComputedStyle(document.getElementById('theme')).backgroundColor"
     dark, pressed = page.run(back), page.run(button)
     page.run("document.getElementById('theme').click()")
