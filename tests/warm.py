@@ -172,7 +172,7 @@ def start_warm(
     """Does what `runner_test.state.start_detached` does, with a process that a server's starter has forked."""
     code, tells = os.pipe()
     request = json.dumps([command[2:], folder, dict(environment), str(diary), str(diary)])  # without "python -m"
-    socket.send_fds(starter, [request.encode()], [lock, tells])
+    socket.send_fds(starter, [request.encode()], [lock, tells, starter.fileno()])
     os.close(tells)
     with os.fdopen(code) as answer:
         return int(answer.read() or -signal.SIGKILL)
@@ -280,11 +280,11 @@ def _serve_starts(asked: socket.socket) -> None:
         request, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 5)
         if not request:
             return
-        if len(descriptors) > 2:
+        if len(descriptors) > 3:
             if _fork_attached(asked, json.loads(request), *descriptors):
                 return
             continue
-        lock, tells = descriptors
+        lock, tells, starter = descriptors
         child = os.fork()
         if child == 0:
             os.setsid()
@@ -292,9 +292,12 @@ def _serve_starts(asked: socket.socket) -> None:
             asked.close()
             words, *others = json.loads(request)
             sys.modules.pop(words[0], None)  # or runpy warns of it
+            os.set_inheritable(starter, False)  # what scores a rerun's file is forked, too
+            _start_supervisors_with(functools.partial(start_warm, starter=socket.socket(fileno=starter)))
             _become([*words, str(lock)], *others)
             return
         os.close(lock)
+        os.close(starter)
         _, status = os.waitpid(child, 0)
         with contextlib.suppress(BrokenPipeError):  # who asked may have been killed
             os.write(tells, b"%d" % os.waitstatus_to_exitcode(status))
