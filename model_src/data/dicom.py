@@ -53,12 +53,10 @@ def read_dicom_image(path: Path) -> DicomImage:
     """The image as `read_dicom` returns it, and its patient. Raises UnreadableDicom."""
     try:
         header = pydicom.dcmread(path)
-        photometric = str(header.PhotometricInterpretation)
-        if not photometric.startswith("MONOCHROME"):
-            raise ValueError(f"not one grey image, but {photometric}")  # before the pixels: a film of colours has many
         dicom_header.complete(header)
         stored: npt.NDArray[np.generic] = header.pixel_array
-        if stored.ndim == 2:
+        photometric = str(header.PhotometricInterpretation)
+        if stored.ndim == 2 and photometric.startswith("MONOCHROME"):
             grey = _grey(stored, header, black=255 if photometric == "MONOCHROME1" else 0)
             return DicomImage(255 - grey if photometric == "MONOCHROME1" else grey, _patient(header))
     # pydicom and its decoders raise many types of exceptions on a damaged file.
