@@ -21,6 +21,7 @@ PIP_ARGS ?=
 # One more than the smallest machine that tests run on has processors, because many tests wait for other programs.
 # With two more, the same tests took 1.25 times as long there, and 1.5 times as much of the processors.
 JOBS ?= 3
+# The tests that `make test` runs, as `pytest -m` takes it. Empty: all (`make test-all`).
 SELECT ?= not release
 
 BIN := $(VENV)/bin

@@ -53,7 +53,7 @@ class Run:
     models: dict[tuple[int, Weights], nn.Module] = field(default_factory=dict, init=False)
     """The models that `kept_model` has returned: to build and to read one takes longer than to predict some images."""
     values: dict[int, float] = field(default_factory=dict, init=False)
-    """Those that `value` has returned, and those of `models`."""
+    """The best value of each fold whose file was read."""
 
     @property
     def suffix(self) -> str:
